@@ -1,0 +1,1 @@
+"""Run the network: one interface, several engines."""

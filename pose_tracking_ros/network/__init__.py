@@ -1,0 +1,1 @@
+"""Find people, poses and embeddings in an image: the multi-task network."""

@@ -1,0 +1,1 @@
+"""Rendered scenes of walking people with exact ground truth."""

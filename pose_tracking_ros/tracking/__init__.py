@@ -1,0 +1,1 @@
+"""Link detections over time into tracks."""

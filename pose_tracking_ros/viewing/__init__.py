@@ -1,0 +1,1 @@
+"""Show results: overlays, video, contact sheets."""
