@@ -23,6 +23,7 @@ class Limits:
         high: largest allowed value (inclusive), None for no limit.
         choices: allowed values of a text setting, empty for any.
         live: whether it may change while running.
+        startup: whether it is read only once, when the process starts.
     """
 
     description: str
@@ -31,6 +32,7 @@ class Limits:
     high: float | None = None
     choices: tuple[str, ...] = ()
     live: bool = False
+    startup: bool = False
 
 
 def setting(default: Any, description: str, **limits: Any) -> Any:
@@ -130,6 +132,7 @@ class TrackerSettings:
         'occlusion_aware',
         'How detections and tracks are compared.',
         choices=('occlusion_aware', 'iou', 'reid'),
+        live=True,
     )
     min_keypoint_score: float = setting(
         0.2,
@@ -143,6 +146,13 @@ class TrackerSettings:
         'Appearance is trusted when more joints than this are seen (theta_valid, FastPose 3.3.1).',
         low=0,
         high=1000,
+        live=True,
+    )
+    max_covered_share: float = setting(
+        0.5,
+        'A person whose box is covered by nearer people to a larger share counts as occluded.',
+        low=0.0,
+        high=1.0,
         live=True,
     )
     position_weight: float = setting(
@@ -166,15 +176,46 @@ class TrackerSettings:
         high=1.0,
         live=True,
     )
+    min_strong_score: float = setting(
+        0.5,
+        'Detections below this score only continue tracks that no better detection matches.',
+        low=0.0,
+        high=1.0,
+        live=True,
+    )
     min_new_track_score: float = setting(
         0.5,
-        'An unmatched detection above this score starts a track.',
+        'An unmatched detection of at least this score starts a track.',
+        low=0.0,
+        high=1.0,
+        live=True,
+    )
+    max_new_track_overlap: float = setting(
+        0.7,
+        'No track starts from a detection that overlaps a tracked one by more than this IoU.',
         low=0.0,
         high=1.0,
         live=True,
     )
     confirm_after_s: float = setting(
         0.15, 'A new track is tentative for this long.', unit='s', low=0.0, high=10.0, live=True
+    )
+    max_probation_s: float = setting(
+        1.0,
+        'While someone is missing, a new track whose looks cannot be judged yet stays tentative '
+        'for up to this long.',
+        unit='s',
+        low=0.0,
+        high=10.0,
+        live=True,
+    )
+    lost_after_s: float = setting(
+        0.3,
+        'A track unseen for longer, with nobody in front of it, is lost.',
+        unit='s',
+        low=0.0,
+        high=10.0,
+        live=True,
     )
     max_lost_s: float = setting(
         5.0, 'A track unseen for longer is removed.', unit='s', low=0.0, high=600.0, live=True
@@ -192,6 +233,144 @@ class TrackerSettings:
         low=0.0,
         high=1.0,
         live=True,
+    )
+    max_tracks: int = setting(
+        500,
+        'At most so many tracks are kept; those unseen for longest give way.',
+        low=1,
+        high=10000,
+        live=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_settings(self)
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """How the tracker node listens, what it publishes, and when it complains."""
+
+    image_transport: str = setting(
+        'raw',
+        'raw subscribes to the topic image, compressed to image/compressed.',
+        choices=('raw', 'compressed'),
+    )
+    image_qos: str = setting(
+        'auto',
+        'Reliability asked of the camera; auto takes reliable if every publisher offers it.',
+        choices=('auto', 'reliable', 'best_effort'),
+    )
+    autostart: bool = setting(
+        True, 'Configure and activate at once, without a life cycle manager.', startup=True
+    )
+    enlarge_malloc: bool = setting(
+        True,
+        'Keep large images on the heap instead of mapping each anew (mallopt; glibc only).',
+        startup=True,
+    )
+    diagnostics_period_s: float = setting(
+        1.0, 'Time between two diagnostics.', unit='s', low=0.1, high=60.0, startup=True
+    )
+    silence_warning_s: float = setting(
+        5.0,
+        'Warn, with a likely cause, when no image came for this long.',
+        unit='s',
+        low=0.5,
+        high=3600.0,
+        live=True,
+    )
+    publish_embeddings: bool = setting(
+        False, 'Put the appearance vector into each tracked pose.', live=True
+    )
+    max_markers_hz: float = setting(
+        15.0,
+        'Markers are published at most this often.',
+        unit='Hz',
+        low=0.1,
+        high=1000.0,
+        live=True,
+    )
+    max_annotated_hz: float = setting(
+        15.0,
+        'The annotated image is published at most this often.',
+        unit='Hz',
+        low=0.1,
+        high=1000.0,
+        live=True,
+    )
+    marker_scale_m: float = setting(
+        0.01, 'Size of one pixel in the markers.', unit='m', low=1e-6, high=10.0, live=True
+    )
+    trail_s: float = setting(
+        2.0,
+        'Length of the trails in the annotated image.',
+        unit='s',
+        low=0.0,
+        high=60.0,
+        live=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_settings(self)
+
+
+@dataclass(frozen=True)
+class VideoSourceSettings:
+    """What the video source node plays, and how it stamps and publishes it."""
+
+    video: str = setting(
+        'simulation:street',
+        'A file, a folder of images, a webcam index, or simulation:SCENE.',
+        startup=True,
+    )
+    loop: bool = setting(True, 'Start over at the end of the source.', startup=True)
+    exit_at_end: bool = setting(
+        False, 'End the process, with code 0, after the last image.', startup=True
+    )
+    rate_hz: float = setting(
+        0.0,
+        'Images per second; 0 takes the rate of the source.',
+        unit='Hz',
+        low=0.0,
+        high=1000.0,
+        startup=True,
+    )
+    stamp: str = setting(
+        'source',
+        'source: start time plus position in the source, jumping back when it loops; '
+        'now: the clock when the image is published.',
+        choices=('source', 'now'),
+        startup=True,
+    )
+    encoding: str = setting(
+        'rgb8', 'Encoding of the images.', choices=('rgb8', 'bgr8'), startup=True
+    )
+    reliability: str = setting(
+        'reliable',
+        'Reliability offered to subscribers.',
+        choices=('reliable', 'best_effort'),
+        startup=True,
+    )
+    wait_for_subscriber: bool = setting(
+        False, 'Hold the first image until somebody subscribes.', startup=True
+    )
+    frame_id: str = setting(
+        'camera_optical_frame', 'Frame of the images: x right, y down, z forward.', startup=True
+    )
+    horizontal_fov_deg: float = setting(
+        60.0,
+        'Horizontal field of view assumed for camera_info.',
+        unit='deg',
+        low=1.0,
+        high=179.0,
+        startup=True,
+    )
+    enlarge_malloc: bool = setting(
+        True,
+        'Keep large images on the heap instead of mapping each anew (mallopt; glibc only).',
+        startup=True,
     )
 
     def __post_init__(self) -> None:
