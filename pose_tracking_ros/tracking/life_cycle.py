@@ -1,0 +1,79 @@
+"""How a track's state follows from what was seen of it.
+
+TENTATIVE -> CONFIRMED <-> OCCLUDED, LOST -> CONFIRMED again or REMOVED. All rules are in seconds
+of image time or in shares of images, so they hold at any frame rate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from pose_tracking_ros.people import TrackState
+from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.tracking.track_arrays import TrackArrays
+
+# Stamps are sums of frame intervals: 3 x 0.05 s is not exactly 0.15 s.
+_ROUNDING_S = 1e-6
+
+
+def is_on_probation(
+    tracks: TrackArrays, age_s: Float[np.ndarray, 'track'], settings: TrackerSettings
+) -> Bool[np.ndarray, 'track']:
+    """Return new tracks that may turn out to be a missing person.
+
+    Whoever comes back into view does so bit by bit, and can be recognised only when most of the
+    body is seen. Giving out an identity before that would mean to change it a moment later.
+    """
+    is_missing = (tracks.states == TrackState.LOST) | (
+        (tracks.states == TrackState.OCCLUDED) & ~tracks.is_matched
+    )
+    has_embedding = tracks.has_embedding
+    if not (is_missing & has_embedding).any():
+        return np.zeros(len(tracks), dtype=np.bool_)
+    is_unjudged: Bool[np.ndarray, 'track'] = ~has_embedding & (age_s < settings.max_probation_s)
+    return is_unjudged
+
+
+def next_states(
+    tracks: TrackArrays, stamp_s: float, settings: TrackerSettings
+) -> Int[np.ndarray, 'track']:
+    """Return each track's state after this image, a `TrackState`.
+
+    - A tentative track is confirmed once it is old enough and was seen in two images and in at
+      least half of all; it is removed when seen in fewer or not for `lost_after_s`.
+    - A track with a detection is CONFIRMED, or OCCLUDED when the detection was judged hidden.
+    - A track without one is OCCLUDED while somebody stands in front of where it is expected,
+      stays as it is for `lost_after_s`, is then LOST, and REMOVED after `max_lost_s`.
+
+    Args:
+        tracks: the tracks with this image's detections, previous states and occluders.
+        stamp_s: time of this image, s.
+        settings: the durations.
+    """
+    age_s = stamp_s - tracks.born_s
+    unseen_s = stamp_s - tracks.matched_s
+    states, is_matched = tracks.states, tracks.is_matched
+    is_tentative = states == TrackState.TENTATIVE
+    seen_in_half = 2 * tracks.matches >= tracks.updates
+    is_overdue = unseen_s > settings.lost_after_s + _ROUNDING_S
+
+    confirmed = (
+        is_tentative
+        & is_matched
+        & (age_s >= settings.confirm_after_s - _ROUNDING_S)
+        & (tracks.matches >= 2)
+        & seen_in_half
+    )
+    if confirmed.any():
+        confirmed &= ~is_on_probation(tracks, age_s, settings)
+    was_noise = is_tentative & ~is_matched & (is_overdue | ~seen_in_half)
+    with_detection = np.where(tracks.is_hidden, TrackState.OCCLUDED, TrackState.CONFIRMED)
+    is_behind = (tracks.occluder_ids > 0) & (states != TrackState.LOST)
+    without_detection = np.where(
+        is_behind, TrackState.OCCLUDED, np.where(is_overdue, TrackState.LOST, states)
+    )
+    after = np.where(is_matched, with_detection, without_detection)
+    after = np.where(is_tentative & ~confirmed, TrackState.TENTATIVE, after)
+    is_gone = ~is_matched & (unseen_s > settings.max_lost_s + _ROUNDING_S)
+    return np.where(was_noise | is_gone, TrackState.REMOVED, after)

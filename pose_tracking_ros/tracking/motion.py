@@ -1,0 +1,175 @@
+"""Where tracks will be: a constant-velocity Kalman filter over boxes, vectorised over tracks.
+
+Time is in seconds and every noise is relative to the person's size in the image, so one set of
+constants serves near and far people and any frame rate. The four box coordinates (centre x, y,
+width, height) are filtered independently of each other. The centre has a velocity; the size is a
+random walk, because a box that shrinks while its person disappears behind something must not go
+on shrinking.
+
+The filter's state is one array per bank of tracks, `moments`, of shape `track 5 4`: along the
+second axis position, velocity, and the variances position-position, position-velocity,
+velocity-velocity; along the third cx, cy, w, h. Units are px and s.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+POSITION, VELOCITY, VAR_POSITION, COVARIANCE, VAR_VELOCITY = range(5)
+_IS_CENTRE = np.array([1.0, 1.0, 0.0, 0.0])
+_IS_SIZE = 1.0 - _IS_CENTRE
+
+
+@dataclass(frozen=True)
+class MotionModel:
+    """How people move in images and how well detectors measure them; `size` is a body length.
+
+    Attributes:
+        manoeuvre: growth of the velocity's standard deviation in one second, sizes/s. White
+            acceleration noise has the density `manoeuvre**2`, in sizes²/s³.
+        initial_speed: standard deviation of a new track's unknown velocity, sizes/s. Walking
+            is about 0.8 sizes/s.
+        size_drift: growth of the width's and height's standard deviation in one second, sizes.
+        centre_noise: standard deviation of a measured centre, sizes.
+        size_noise: standard deviation of a measured width or height, sizes.
+        coast_s: an unseen person's velocity decays to 1/e in this time: nobody is expected to
+            walk straight on for ever.
+    """
+
+    manoeuvre: float = 0.7
+    initial_speed: float = 1.0
+    size_drift: float = 0.3
+    centre_noise: float = 0.04
+    size_noise: float = 0.06
+    coast_s: float = 2.0
+
+
+def boxes_to_centres(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box 4']:
+    """Return cx, cy, w, h of corner boxes, in float64."""
+    corners = boxes.astype(np.float64)
+    sizes = corners[:, 2:] - corners[:, :2]
+    return np.concatenate([corners[:, :2] + 0.5 * sizes, sizes], axis=1)
+
+
+def boxes_of(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track 4']:
+    """Return the expected corner boxes x1, y1, x2, y2, px."""
+    position = moments[:, POSITION]
+    centre, half = position[:, :2], 0.5 * np.maximum(position[:, 2:], 0.0)
+    return np.concatenate([centre - half, centre + half], axis=1)
+
+
+def body_sizes(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track']:
+    """Return each person's length in the image: the longer side of the box, at least 1 px."""
+    sizes: Float[np.ndarray, 'track'] = np.maximum(moments[:, POSITION, 2:].max(axis=1), 1.0)
+    return sizes
+
+
+def start(boxes: Float[np.ndarray, 'box 4'], model: MotionModel) -> Float[np.ndarray, 'box 5 4']:
+    """Return the filter state of people seen for the first time."""
+    moments = np.zeros((len(boxes), 5, 4))
+    moments[:, POSITION] = boxes_to_centres(boxes)
+    size = body_sizes(moments)[:, None]
+    noise = model.centre_noise * _IS_CENTRE + model.size_noise * _IS_SIZE
+    moments[:, VAR_POSITION] = (noise * size) ** 2
+    moments[:, VAR_VELOCITY] = (model.initial_speed * size) ** 2 * _IS_CENTRE
+    return moments
+
+
+def predict(
+    moments: Float[np.ndarray, 'track 5 4'],
+    dt_s: float,
+    is_coasting: Bool[np.ndarray, 'track'],
+    model: MotionModel,
+) -> Float[np.ndarray, 'track 5 4']:
+    """Return the filter state after some time without a measurement.
+
+    Args:
+        moments: state at the previous image; not changed.
+        dt_s: time that has passed, s; 0 or more. Two steps give the same expectation as one
+            of the same total time.
+        is_coasting: tracks without a detection at present, whose velocity decays.
+        model: noise constants.
+    """
+    size = body_sizes(moments)[:, None]
+    fade = math.exp(-dt_s / model.coast_s)
+    decay = np.where(is_coasting, fade, 1.0)[:, None]
+    travel_s = np.where(is_coasting, model.coast_s * (1.0 - fade), dt_s)[:, None]
+    _, velocity, var_position, covariance, var_velocity = (moments[:, row] for row in range(5))
+    density = (model.manoeuvre * size) ** 2 * _IS_CENTRE
+    drift = (model.size_drift * size) ** 2 * dt_s * _IS_SIZE
+
+    ahead = np.empty_like(moments)
+    ahead[:, POSITION] = moments[:, POSITION] + travel_s * velocity
+    ahead[:, VELOCITY] = decay * velocity
+    ahead[:, VAR_POSITION] = (
+        var_position
+        + travel_s * (2.0 * covariance + travel_s * var_velocity)
+        + density * (dt_s**3 / 3.0)
+        + drift
+    )
+    ahead[:, COVARIANCE] = decay * (covariance + travel_s * var_velocity) + density * (
+        dt_s**2 / 2.0
+    )
+    ahead[:, VAR_VELOCITY] = decay**2 * var_velocity + density * dt_s
+    return ahead
+
+
+def correct(
+    moments: Float[np.ndarray, 'track 5 4'],
+    boxes: Float[np.ndarray, 'track 4'],
+    noise_scales: Float[np.ndarray, 'track'],
+    model: MotionModel,
+) -> Float[np.ndarray, 'track 5 4']:
+    """Return the filter state after a measurement of every track.
+
+    Args:
+        moments: predicted state; not changed.
+        boxes: measured corner boxes, px, one for each track.
+        noise_scales: how many times noisier than usual each measurement is; above 1 for people
+            who are partly hidden, whose boxes shift without them moving.
+        model: noise constants.
+    """
+    size = body_sizes(moments)[:, None]
+    noise = model.centre_noise * _IS_CENTRE + model.size_noise * _IS_SIZE
+    measured_variance = (noise * size * noise_scales[:, None]) ** 2
+    position, velocity, var_position, covariance, var_velocity = (
+        moments[:, row] for row in range(5)
+    )
+    innovation = boxes_to_centres(boxes) - position
+    total = var_position + measured_variance
+    gain_position, gain_velocity = var_position / total, covariance / total
+
+    after = np.empty_like(moments)
+    after[:, POSITION] = position + gain_position * innovation
+    after[:, VELOCITY] = velocity + gain_velocity * innovation
+    after[:, VAR_POSITION] = (1.0 - gain_position) * var_position
+    after[:, COVARIANCE] = (1.0 - gain_position) * covariance
+    after[:, VAR_VELOCITY] = var_velocity - gain_velocity * covariance
+    return after
+
+
+def reach_px(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track 2']:
+    """Return the standard deviation of the expected centre, x and y, px.
+
+    It grows with the time since the last measurement, with the person's size and with how
+    little is known of the velocity: the natural width of a gate.
+    """
+    deviations: Float[np.ndarray, 'track 2'] = np.sqrt(moments[:, VAR_POSITION, :2])
+    return deviations
+
+
+def carry_keypoints(
+    keypoints: Float[np.ndarray, 'track joint 2'],
+    from_boxes: Float[np.ndarray, 'track 4'],
+    to_boxes: Float[np.ndarray, 'track 4'],
+) -> Float[np.ndarray, 'track joint 2']:
+    """Return poses moved and scaled as their boxes were; float32, NaN stays NaN."""
+    from_sizes = np.maximum(from_boxes[:, 2:] - from_boxes[:, :2], 1.0)
+    scale = (to_boxes[:, 2:] - to_boxes[:, :2]) / from_sizes
+    shift = to_boxes[:, :2] - scale * from_boxes[:, :2]
+    carried: Float[np.ndarray, 'track joint 2'] = keypoints * scale[:, None] + shift[:, None]
+    return carried.astype(np.float32)

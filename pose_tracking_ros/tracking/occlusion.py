@@ -1,0 +1,153 @@
+"""Who is hidden, how much, and by whom; whether an appearance can be trusted.
+
+Two cues: the pose (FastPose §3.3.1: the number of joints the network is sure to see) and the
+boxes (whoever stands lower in the image is nearer, on any ground seen from above it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from pose_tracking_ros.people import KeypointState, People
+from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.tracking.similarity import box_areas, pairwise_intersection
+
+# Box bottoms closer than this share of the person's height do not tell who is nearer.
+_BOTTOM_TOLERANCE = 0.02
+# A box within this share of the image size of its border is taken as cut off by it.
+_BORDER = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Visibility:
+    """What of each person can be seen in one image.
+
+    Attributes:
+        seen: joints that are estimated with a sufficient score.
+        visibility: share of joints seen, [0, 1]; 0 where a person has no joints.
+        covered_share: largest share of the box covered by one nearer person, [0, 1].
+        is_occluded: hidden by something inside the image, as far as pose and boxes tell.
+        appearance_is_valid: the embedding shows this person and little else.
+    """
+
+    seen: Bool[np.ndarray, 'person joint']
+    visibility: Float[np.ndarray, 'person']
+    covered_share: Float[np.ndarray, 'person']
+    is_occluded: Bool[np.ndarray, 'person']
+    appearance_is_valid: Bool[np.ndarray, 'person']
+
+
+def count_valid_keypoints(
+    keypoint_scores: Float[np.ndarray, 'person joint'], min_score: float
+) -> Int[np.ndarray, 'person']:
+    """Return N_valid, the number of joints above a score (FastPose Eq. 1)."""
+    count: Int[np.ndarray, 'person'] = (keypoint_scores > min_score).sum(axis=1)
+    return count
+
+
+def cover_shares(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box box']:
+    """Return the share of each box (row) that each nearer box (column) covers, [0, 1].
+
+    A box is nearer when its bottom is lower in the image; when the bottoms are level, when it
+    is larger. Of two equal boxes neither is nearer.
+    """
+    areas = box_areas(boxes)
+    bottoms = boxes[:, 3]
+    tolerance = _BOTTOM_TOLERANCE * np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)
+    lead = bottoms[None, :] - bottoms[:, None]
+    slack = np.minimum(tolerance[:, None], tolerance[None, :])
+    is_nearer = (lead > slack) | ((np.abs(lead) <= slack) & (areas[None, :] > areas[:, None]))
+    share = pairwise_intersection(boxes, boxes) / np.maximum(areas, 1e-9)[:, None]
+    return np.where(is_nearer, share, 0.0)
+
+
+def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
+    """Judge each detected person.
+
+    The appearance is valid when more than `min_valid_keypoints` joints are seen and no nearer
+    person covers more than `max_covered_share` of the box. Where the detector estimates no
+    joints at all (`joint` is 0), the boxes decide alone.
+    """
+    joints = people.keypoint_scores.shape[1]
+    seen = (people.keypoint_scores > settings.min_keypoint_score) & np.isfinite(
+        people.keypoints
+    ).all(axis=2)
+    count = seen.sum(axis=1)
+    boxes = people.boxes.astype(np.float64)
+    covered_share = cover_shares(boxes).max(axis=1) if len(people) > 1 else np.zeros(len(people))
+    is_covered = covered_share > settings.max_covered_share
+    known = (people.embeddings != 0).any(axis=1)
+    if joints == 0:
+        return Visibility(
+            seen=seen,
+            visibility=np.zeros(len(people)),
+            covered_share=covered_share,
+            is_occluded=is_covered,
+            appearance_is_valid=known & ~is_covered,
+        )
+    few_joints = count <= settings.min_valid_keypoints
+    has_pose = np.isfinite(people.keypoints).any(axis=(1, 2))
+    # Joints beyond the border of the image are missing too, but nothing hides them.
+    hidden_inside = few_joints & has_pose & ~_touches_border(boxes, people.image_size)
+    return Visibility(
+        seen=seen,
+        visibility=count / joints,
+        covered_share=covered_share,
+        is_occluded=is_covered | hidden_inside,
+        appearance_is_valid=known & ~few_joints & ~is_covered,
+    )
+
+
+def _touches_border(
+    boxes: Float[np.ndarray, 'box 4'], image_size: tuple[int, int]
+) -> Bool[np.ndarray, 'box']:
+    size = np.array(image_size, dtype=np.float64)
+    margin = _BORDER * size
+    is_cut = (boxes[:, :2] <= margin) | (boxes[:, 2:] >= size - margin)
+    return is_cut[:, 0] | is_cut[:, 1]
+
+
+def find_occluders(
+    boxes: Float[np.ndarray, 'track 4'],
+    ids: Int[np.ndarray, 'track'],
+    can_occlude: Bool[np.ndarray, 'track'],
+    min_share: float,
+) -> Int[np.ndarray, 'track']:
+    """Return the id of the track that covers most of each track, 0 for none.
+
+    Args:
+        boxes: corner boxes, px.
+        ids: track ids.
+        can_occlude: tracks that are really there: an expectation hides nobody.
+        min_share: smaller overlaps do not count, [0, 1].
+    """
+    if len(boxes) < 2:
+        return np.zeros(len(boxes), dtype=np.int64)
+    shares = np.where(can_occlude[None, :], cover_shares(boxes), 0.0)
+    best = shares.argmax(axis=1)
+    is_covered = shares[np.arange(len(boxes)), best] > min_share
+    return np.where(is_covered, ids[best], 0)
+
+
+def keypoint_states(
+    keypoints: Float[np.ndarray, 'person joint 2'],
+    seen: Bool[np.ndarray, 'person joint'],
+    is_matched: Bool[np.ndarray, 'person'],
+    image_size: tuple[int, int],
+) -> Int[np.ndarray, 'person joint']:
+    """Return a `KeypointState` for each joint.
+
+    NaN is NOT_ESTIMATED and a position beyond the image OUT_OF_FRAME, whatever else holds. Of
+    the rest, joints of people without a detection are PREDICTED, the others VISIBLE or OCCLUDED
+    by their score.
+    """
+    measured = np.where(seen, KeypointState.VISIBLE, KeypointState.OCCLUDED)
+    states = np.where(is_matched[:, None], measured, KeypointState.PREDICTED)
+    # NaN compares false, so joints without a position end here too and are set apart below.
+    is_inside = ((keypoints >= 0.0) & (keypoints <= np.asarray(image_size))).all(axis=2)
+    states = np.where(is_inside, states, KeypointState.OUT_OF_FRAME)
+    is_estimated = np.isfinite(keypoints).all(axis=2)
+    return np.where(is_estimated, states, KeypointState.NOT_ESTIMATED).astype(np.int64)

@@ -1,0 +1,155 @@
+"""How alike tracks and people are: pure, vectorised functions over all pairs.
+
+Rows are tracks, columns are people. Empty inputs give empty matrices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+SIMILARITY_FORMS = ('corrected', 'literal')
+
+
+def pairwise_intersection(
+    a: Float[np.ndarray, 'track 4'], b: Float[np.ndarray, 'person 4']
+) -> Float[np.ndarray, 'track person']:
+    """Return the areas two sets of corner boxes have in common, px²."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    sides = np.maximum(high - low, 0.0)
+    areas: Float[np.ndarray, 'track person'] = sides[..., 0] * sides[..., 1]
+    return areas
+
+
+def box_areas(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box']:
+    """Return the areas of corner boxes, px²."""
+    areas: Float[np.ndarray, 'box'] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return areas
+
+
+def pairwise_iou(
+    a: Float[np.ndarray, 'track 4'], b: Float[np.ndarray, 'person 4']
+) -> Float[np.ndarray, 'track person']:
+    """Return intersection over union of corner boxes, [0, 1]; 0 for boxes without area."""
+    common = pairwise_intersection(a, b)
+    union = box_areas(a)[:, None] + box_areas(b)[None, :] - common
+    iou: Float[np.ndarray, 'track person'] = common / np.maximum(union, 1e-9)
+    return iou
+
+
+def pairwise_grown_iou(
+    tracks: Float[np.ndarray, 'track 4'],
+    people: Float[np.ndarray, 'person 4'],
+    reach_px: Float[np.ndarray, 'track 2'],
+) -> Float[np.ndarray, 'track person']:
+    """Return the IoU after both boxes of a pair grew by the track's uncertainty.
+
+    A plain IoU is 0 as soon as a small or fast person moved by a box width between two images,
+    whatever the motion filter knows of its own error. Growing both boxes on each side by the
+    same margin keeps 1 for a perfect prediction and reaches further the less is known.
+
+    Args:
+        tracks: expected corner boxes, px.
+        people: detected corner boxes, px.
+        reach_px: margin per track in x and y, px.
+    """
+    margin = np.concatenate([-reach_px, reach_px], axis=1)
+    grown_tracks = tracks + margin
+    grown_people = people[None] + margin[:, None]
+    sides = np.maximum(
+        np.minimum(grown_tracks[:, None, 2:], grown_people[..., 2:])
+        - np.maximum(grown_tracks[:, None, :2], grown_people[..., :2]),
+        0.0,
+    )
+    common = sides[..., 0] * sides[..., 1]
+    extents = grown_people[..., 2:] - grown_people[..., :2]
+    union = box_areas(grown_tracks)[:, None] + extents[..., 0] * extents[..., 1] - common
+    iou: Float[np.ndarray, 'track person'] = common / np.maximum(union, 1e-9)
+    return iou
+
+
+def certainty(
+    tracks: Float[np.ndarray, 'track 4'], reach_px: Float[np.ndarray, 'track 2']
+) -> Float[np.ndarray, 'track']:
+    """Return how much a position says about each track, (0, 1]: 1 when it is exactly known.
+
+    The geometric mean of the sides' shrinkage when a box is seen against its grown version. It
+    makes a vague expectation that fits yield to a sharp one that fits.
+    """
+    sides = np.maximum(tracks[:, 2:] - tracks[:, :2], 1.0)
+    shrinkage: Float[np.ndarray, 'track'] = (sides / (sides + 2.0 * reach_px)).prod(axis=1)
+    known: Float[np.ndarray, 'track'] = np.sqrt(shrinkage)
+    return known
+
+
+def pairwise_oks(
+    a: Float[np.ndarray, 'track joint 2'],
+    a_seen: Bool[np.ndarray, 'track joint'],
+    a_areas: Float[np.ndarray, 'track'],
+    b: Float[np.ndarray, 'person joint 2'],
+    b_seen: Bool[np.ndarray, 'person joint'],
+    sigmas: Float[np.ndarray, 'joint'],
+    min_common_joints: int = 3,
+) -> Float[np.ndarray, 'track person']:
+    """Return the object keypoint similarity of poses, [0, 1]; NaN where it cannot be judged.
+
+    COCO's OKS over the joints seen in both poses, with the area of the first.
+
+    Args:
+        a: joint positions, px.
+        a_seen: joints to use; where false the position may be NaN.
+        a_areas: box areas, px².
+        b: joint positions, px.
+        b_seen: joints to use.
+        sigmas: per-joint constants relative to the square root of the area.
+        min_common_joints: pairs with fewer joints in common give NaN.
+    """
+    common = a_seen[:, None] & b_seen[None]
+    offset = np.where(common[..., None], a[:, None] - b[None], 0.0)
+    squared = (offset**2).sum(axis=-1)
+    scale = 2.0 * np.maximum(a_areas, 1.0)[:, None, None] * (2.0 * sigmas) ** 2
+    count = common.sum(axis=-1)
+    total = (np.exp(-squared / scale) * common).sum(axis=-1)
+    return np.where(count >= min_common_joints, total / np.maximum(count, 1), np.nan)
+
+
+def pairwise_distance(
+    a: Float[np.ndarray, 'track dim'], b: Float[np.ndarray, 'person dim']
+) -> Float[np.ndarray, 'track person']:
+    """Return Euclidean distances between embeddings of unit length, [0, 2]."""
+    squared = np.clip(2.0 - 2.0 * (a @ b.T), 0.0, 4.0)
+    distance: Float[np.ndarray, 'track person'] = np.sqrt(squared)
+    return distance
+
+
+def fastpose_similarity(
+    position: Float[np.ndarray, 'track person'],
+    distance: Float[np.ndarray, 'track person'],
+    position_weight: float,
+    max_distance: float,
+    form: str = 'corrected',
+) -> Float[np.ndarray, 'track person']:
+    """Return position and appearance in one figure (FastPose, arXiv 1908.05593, Eq. 2).
+
+    As printed, `S = w IoU + (1 - w) min(d, d_max) / d_max` adds a distance and thereby rewards
+    unlike looks. The corrected form takes one minus that term. The literal form is kept for
+    comparison.
+
+    Args:
+        position: IoU or another position similarity, [0, 1].
+        distance: Euclidean distance of embeddings; NaN where either is unknown or not valid:
+            there position counts alone.
+        position_weight: theta_pos, [0, 1].
+        max_distance: sigma_max, above 0.
+        form: `corrected` or `literal`.
+
+    Raises:
+        ValueError: there is no such form.
+    """
+    if form not in SIMILARITY_FORMS:
+        raise ValueError(f'form: expected one of {", ".join(SIMILARITY_FORMS)}; got {form!r}')
+    unlike = np.minimum(distance, max_distance) / max_distance
+    appearance = unlike if form == 'literal' else 1.0 - unlike
+    both = position_weight * position + (1.0 - position_weight) * appearance
+    return np.where(np.isnan(distance), position, both)

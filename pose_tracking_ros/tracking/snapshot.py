@@ -1,0 +1,72 @@
+"""The tracker's arrays as one object per person, for everyone outside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pose_tracking_ros.people import Track, TrackState
+from pose_tracking_ros.tracking import motion
+from pose_tracking_ros.tracking.occlusion import keypoint_states
+from pose_tracking_ros.tracking.track_arrays import TrackArrays
+
+
+def take_snapshot(
+    tracks: TrackArrays, image_size: tuple[int, int], stamp_s: float, memory_s: float
+) -> list[Track]:
+    """Return all tracks as of one image, in the order of their ids.
+
+    Tracks without a detection get the expected box and the last pose moved along with it. The
+    scores of such joints fade to 0 over the tracker's memory: what was seen long ago counts for
+    less and less.
+
+    Args:
+        tracks: the tracks after this image.
+        image_size: width and height, px; joints beyond are out of frame.
+        stamp_s: time of the image, s.
+        memory_s: for how long an unseen track is kept, s; above 0.
+
+    Returns:
+        Objects that share no memory with the tracker.
+    """
+    if len(tracks) == 0:
+        return []
+    is_matched = tracks.is_matched
+    keypoints = tracks.keypoints.copy()
+    keypoint_scores = tracks.keypoint_scores.copy()
+    unseen_s = stamp_s - tracks.matched_s
+    if not is_matched.all():
+        unmatched = np.flatnonzero(~is_matched)
+        keypoints[unmatched] = motion.carry_keypoints(
+            keypoints[unmatched], tracks.last_boxes[unmatched], tracks.boxes[unmatched]
+        )
+        trust = np.clip(1.0 - unseen_s[unmatched] / memory_s, 0.0, 1.0)
+        keypoint_scores[unmatched] *= trust[:, None].astype(np.float32)
+    joint_states = keypoint_states(keypoints, tracks.seen, is_matched, image_size)
+    boxes = tracks.boxes.astype(np.float32)
+    velocities = tracks.moments[:, motion.VELOCITY, :2].astype(np.float32)
+    embeddings = tracks.embeddings.copy()
+    unknown = np.zeros(0, np.float32)
+    # Plain Python numbers, converted a column at a time: far quicker than one by one.
+    ids, states, matched = tracks.ids.tolist(), tracks.states.tolist(), is_matched.tolist()
+    scores, visibility = tracks.scores.tolist(), tracks.visibility.tolist()
+    has_embedding, occluder_ids = tracks.has_embedding.tolist(), tracks.occluder_ids.tolist()
+    ages_s, since_s = (stamp_s - tracks.born_s).tolist(), unseen_s.tolist()
+    return [
+        Track(
+            track_id=ids[row],
+            state=TrackState(states[row]),
+            is_matched=matched[row],
+            box=boxes[row],
+            score=scores[row],
+            visibility=visibility[row],
+            velocity=velocities[row],
+            keypoints=keypoints[row],
+            keypoint_scores=keypoint_scores[row],
+            keypoint_states=joint_states[row],
+            embedding=embeddings[row] if has_embedding[row] else unknown,
+            age_s=ages_s[row],
+            time_since_update_s=since_s[row],
+            occluder_id=occluder_ids[row],
+        )
+        for row in range(len(tracks))
+    ]

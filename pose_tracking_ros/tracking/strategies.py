@@ -1,0 +1,205 @@
+"""How tracks and people are compared: the tracking strategies, by name.
+
+`occlusion_aware` is FastPose's (arXiv 1908.05593 §3.3); `iou` and `reid` are the two it is
+compared with in the paper's Table 1(c). All answer the same question, so the life of a track is
+the same whichever runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.tracking import motion, similarity
+from pose_tracking_ros.tracking.occlusion import Visibility
+from pose_tracking_ros.tracking.track_arrays import TrackArrays
+
+# The gate reaches so many standard deviations of the expected centre, and never further than
+# this many body sizes: beyond, position says nothing and only looks can tell.
+_REACH_SIGMAS = 2.0
+_MAX_REACH_SIZES = 1.0
+# Pairs whose grown boxes overlap less are not the same person, whatever they look like.
+_MIN_GROWN_IOU = 0.1
+# A pose older than this has changed too much to be compared.
+_MAX_POSE_AGE_S = 0.5
+# COCO's sigmas describe how exactly people click joints. Between two images limbs swing.
+_POSE_SIGMA_SCALE = 2.0
+_MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
+
+
+@dataclass(frozen=True, eq=False)
+class Cues:
+    """Everything there is to compare, for all pairs. Costly parts are computed when asked for.
+
+    Attributes:
+        tracks: the tracks, with `moments` predicted to this image.
+        boxes: detected corner boxes, px.
+        keypoints: detected joints, px.
+        embeddings: detected appearances, unit length or zero.
+        visibility: what of each detected person can be seen.
+        unseen_s: time since each track's last detection, s.
+        is_missing: tracks that had no detection for a while before this image.
+    """
+
+    tracks: TrackArrays
+    boxes: Float[np.ndarray, 'person 4']
+    keypoints: Float[np.ndarray, 'person joint 2']
+    embeddings: Float[np.ndarray, 'person dim']
+    visibility: Visibility
+    unseen_s: Float[np.ndarray, 'track']
+    is_missing: Bool[np.ndarray, 'track']
+
+    @cached_property
+    def expected_boxes(self) -> Float[np.ndarray, 'track 4']:
+        """Boxes the motion filter expects, px."""
+        return motion.boxes_of(self.tracks.moments)
+
+    @cached_property
+    def reach_px(self) -> Float[np.ndarray, 'track 2']:
+        """Half width of the gate around each expected box, px."""
+        limit = _MAX_REACH_SIZES * motion.body_sizes(self.tracks.moments)[:, None]
+        return np.minimum(_REACH_SIGMAS * motion.reach_px(self.tracks.moments), limit)
+
+    @cached_property
+    def grown_iou(self) -> Float[np.ndarray, 'track person']:
+        """IoU with the expectation, both grown by its uncertainty."""
+        return similarity.pairwise_grown_iou(self.expected_boxes, self.boxes, self.reach_px)
+
+    @cached_property
+    def certainty(self) -> Float[np.ndarray, 'track 1']:
+        """How much each track's expectation says."""
+        return similarity.certainty(self.expected_boxes, self.reach_px)[:, None]
+
+    @cached_property
+    def last_iou(self) -> Float[np.ndarray, 'track person']:
+        """IoU with the last detection, without any prediction."""
+        return similarity.pairwise_iou(self.tracks.last_boxes, self.boxes)
+
+    @cached_property
+    def distance(self) -> Float[np.ndarray, 'track person']:
+        """Embedding distance; NaN where either has none."""
+        known = self.tracks.has_embedding[:, None] & (self.embeddings != 0).any(axis=1)[None]
+        return np.where(
+            known, similarity.pairwise_distance(self.tracks.embeddings, self.embeddings), np.nan
+        )
+
+    @cached_property
+    def valid_distance(self) -> Float[np.ndarray, 'track person']:
+        """Embedding distance; NaN where either has none or the person is occluded."""
+        return np.where(self.visibility.appearance_is_valid[None], self.distance, np.nan)
+
+    @cached_property
+    def pose_similarity(self) -> Float[np.ndarray, 'track person']:
+        """OKS of each track's last pose, moved with its box, and each detected pose."""
+        tracks = self.tracks
+        joints = tracks.keypoints.shape[1]
+        sigmas = COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA)
+        is_fresh = self.unseen_s <= _MAX_POSE_AGE_S
+        return similarity.pairwise_oks(
+            motion.carry_keypoints(tracks.keypoints, tracks.last_boxes, self.expected_boxes),
+            tracks.seen & is_fresh[:, None],
+            similarity.box_areas(self.expected_boxes),
+            self.keypoints,
+            self.visibility.seen,
+            _POSE_SIGMA_SCALE * sigmas,
+        )
+
+
+class Strategy(Protocol):
+    """What a tracking strategy decides."""
+
+    @property
+    def recovers_by_appearance(self) -> bool:
+        """Whether lost tracks are found again by looks alone, wherever they turn up."""
+
+    def compare(
+        self, cues: Cues, settings: TrackerSettings
+    ) -> tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]:
+        """Return the similarity of all pairs, in [0, 1], and which pairs may be matched."""
+
+    def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
+        """Return whose embeddings become part of their track's appearance."""
+
+
+class OcclusionAware:
+    """Position, and looks where they can be trusted (FastPose §3.3), told apart by pose."""
+
+    recovers_by_appearance = True
+
+    def compare(
+        self, cues: Cues, settings: TrackerSettings
+    ) -> tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]:
+        """Return the similarity of all pairs, in [0, 1], and which pairs may be matched."""
+        near = cues.grown_iou >= _MIN_GROWN_IOU
+        position = cues.grown_iou
+        contested = near & ((near.sum(axis=0) > 1)[None] | (near.sum(axis=1) > 1)[:, None])
+        if contested.any():
+            pose = cues.pose_similarity
+            position = np.where(contested & np.isfinite(pose), 0.5 * (position + pose), position)
+        alike = similarity.fastpose_similarity(
+            position * cues.certainty,
+            cues.valid_distance,
+            settings.position_weight,
+            settings.max_appearance_distance,
+        )
+        # Where a missing person is expected is a guess; there an entirely other look decides.
+        someone_else = cues.is_missing[:, None] & (
+            cues.valid_distance >= settings.max_appearance_distance
+        )
+        return alike, near & ~someone_else & (alike >= settings.min_similarity)
+
+    def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
+        """Return whose embeddings become part of their track's appearance."""
+        return visibility.appearance_is_valid
+
+
+class Iou:
+    """Overlap with the last detection, nothing else: no motion, pose or appearance."""
+
+    recovers_by_appearance = False
+
+    def compare(
+        self, cues: Cues, settings: TrackerSettings
+    ) -> tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]:
+        """Return the similarity of all pairs, in [0, 1], and which pairs may be matched."""
+        return cues.last_iou, cues.last_iou >= max(settings.min_similarity, 1e-6)
+
+    def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
+        """Return nobody: appearance plays no part."""
+        return np.zeros(len(visibility.visibility), dtype=np.bool_)
+
+
+class ReId:
+    """Looks alone within the reach of motion, whether occluded or not.
+
+    Where no look is known, position decides.
+    """
+
+    recovers_by_appearance = True
+
+    def compare(
+        self, cues: Cues, settings: TrackerSettings
+    ) -> tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]:
+        """Return the similarity of all pairs, in [0, 1], and which pairs may be matched."""
+        alike = similarity.fastpose_similarity(
+            cues.grown_iou * cues.certainty, cues.distance, 0.0, settings.max_appearance_distance
+        )
+        near = cues.grown_iou >= _MIN_GROWN_IOU
+        return alike, near & (alike >= settings.min_similarity)
+
+    def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
+        """Return everybody: an unknown look is zero and changes nothing."""
+        return np.ones(len(visibility.visibility), dtype=np.bool_)
+
+
+STRATEGIES: dict[str, Strategy] = {
+    'occlusion_aware': OcclusionAware(),
+    'iou': Iou(),
+    'reid': ReId(),
+}

@@ -1,0 +1,164 @@
+"""What the tracker remembers, as one array per property instead of one object per track.
+
+Every property keeps its rows in order of birth, so that whole frames are handled by a fixed
+number of array operations however many people are in view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from pose_tracking_ros.people import People, TrackState
+from pose_tracking_ros.tracking import motion
+from pose_tracking_ros.tracking.occlusion import Visibility
+
+
+@dataclass(eq=False)
+class TrackArrays:
+    """The living tracks of one tracker.
+
+    Attributes:
+        ids: rising, never reused.
+        states: a `TrackState` each.
+        born_s: image time of the first detection, s.
+        matched_s: image time of the last detection, s.
+        updates: images since birth, the first included.
+        matches: how many of these had a detection.
+        is_matched: whether the latest image had one.
+        scores: of the last detection.
+        visibility: share of joints seen in the latest image; 0 when not matched.
+        is_hidden: the last detection was judged occluded.
+        boxes: as published: the last detection, or the expectation when not matched; px.
+        last_boxes: the last detection, px.
+        moments: see `motion`.
+        keypoints: of the last detection; NaN where not estimated; px.
+        keypoint_scores: of the last detection.
+        seen: joints seen in the last detection.
+        embeddings: running appearance of unit length; zero when none is known.
+        occluder_ids: the track in front, 0 for none.
+    """
+
+    ids: Int[np.ndarray, 'track']
+    states: Int[np.ndarray, 'track']
+    born_s: Float[np.ndarray, 'track']
+    matched_s: Float[np.ndarray, 'track']
+    updates: Int[np.ndarray, 'track']
+    matches: Int[np.ndarray, 'track']
+    is_matched: Bool[np.ndarray, 'track']
+    scores: Float[np.ndarray, 'track']
+    visibility: Float[np.ndarray, 'track']
+    is_hidden: Bool[np.ndarray, 'track']
+    boxes: Float[np.ndarray, 'track 4']
+    last_boxes: Float[np.ndarray, 'track 4']
+    moments: Float[np.ndarray, 'track 5 4']
+    keypoints: Float[np.ndarray, 'track joint 2']
+    keypoint_scores: Float[np.ndarray, 'track joint']
+    seen: Bool[np.ndarray, 'track joint']
+    embeddings: Float[np.ndarray, 'track dim']
+    occluder_ids: Int[np.ndarray, 'track']
+
+    @classmethod
+    def none(cls, joints: int = 0, dim: int = 0) -> TrackArrays:
+        """Return the memory of a tracker that has seen nobody."""
+        whole, real, flag = np.int64, np.float64, np.bool_
+        return cls(
+            ids=np.zeros(0, whole),
+            states=np.zeros(0, whole),
+            born_s=np.zeros(0, real),
+            matched_s=np.zeros(0, real),
+            updates=np.zeros(0, whole),
+            matches=np.zeros(0, whole),
+            is_matched=np.zeros(0, flag),
+            scores=np.zeros(0, real),
+            visibility=np.zeros(0, real),
+            is_hidden=np.zeros(0, flag),
+            boxes=np.zeros((0, 4), real),
+            last_boxes=np.zeros((0, 4), real),
+            moments=np.zeros((0, 5, 4), real),
+            keypoints=np.zeros((0, joints, 2), np.float32),
+            keypoint_scores=np.zeros((0, joints), np.float32),
+            seen=np.zeros((0, joints), flag),
+            embeddings=np.zeros((0, dim), np.float32),
+            occluder_ids=np.zeros(0, whole),
+        )
+
+    @classmethod
+    def begin(
+        cls,
+        people: People,
+        visibility: Visibility,
+        which: Int[np.ndarray, 'track'],
+        is_trusted: Bool[np.ndarray, 'person'],
+        first_id: int,
+        stamp_s: float,
+        model: motion.MotionModel,
+    ) -> TrackArrays:
+        """Return new tentative tracks.
+
+        Args:
+            people: this image's people.
+            visibility: of all of them.
+            which: indices of those who get a track, in the order of their ids.
+            is_trusted: all people whose embeddings may be learnt.
+            first_id: identity of the first; the others count up.
+            stamp_s: time of the image, s.
+            model: constants of the motion filter.
+        """
+        count = len(which)
+        boxes = people.boxes[which].astype(np.float64)
+        return cls(
+            ids=first_id + np.arange(count),
+            states=np.full(count, int(TrackState.TENTATIVE)),
+            born_s=np.full(count, stamp_s),
+            matched_s=np.full(count, stamp_s),
+            updates=np.ones(count, np.int64),
+            matches=np.ones(count, np.int64),
+            is_matched=np.ones(count, np.bool_),
+            scores=people.scores[which].astype(np.float64),
+            visibility=visibility.visibility[which],
+            is_hidden=visibility.is_occluded[which],
+            boxes=boxes,
+            last_boxes=boxes.copy(),
+            moments=motion.start(boxes, model),
+            keypoints=people.keypoints[which],
+            keypoint_scores=people.keypoint_scores[which],
+            seen=visibility.seen[which],
+            embeddings=np.where(
+                is_trusted[which, None], people.embeddings[which], np.float32(0.0)
+            ),
+            occluder_ids=np.zeros(count, np.int64),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of tracks."""
+        return len(self.ids)
+
+    @property
+    def has_embedding(self) -> Bool[np.ndarray, 'track']:
+        """Tracks whose appearance is known."""
+        known: Bool[np.ndarray, 'track'] = (self.embeddings != 0).any(axis=1)
+        return known
+
+    def append(self, more: TrackArrays) -> None:
+        """Add tracks at the end."""
+        for field in fields(self):
+            rows = np.concatenate([getattr(self, field.name), getattr(more, field.name)])
+            setattr(self, field.name, rows)
+
+    def keep(self, which: Bool[np.ndarray, 'track']) -> None:
+        """Forget all other tracks."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name)[which])
+
+    def adapt(self, joints: int, dim: int) -> None:
+        """Forget poses or appearances of another length: the network has been exchanged."""
+        count = len(self)
+        if self.keypoints.shape[1] != joints:
+            self.keypoints = np.full((count, joints, 2), np.nan, np.float32)
+            self.keypoint_scores = np.zeros((count, joints), np.float32)
+            self.seen = np.zeros((count, joints), np.bool_)
+        if self.embeddings.shape[1] != dim:
+            self.embeddings = np.zeros((count, dim), np.float32)
