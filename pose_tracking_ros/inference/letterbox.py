@@ -1,0 +1,63 @@
+"""Fit an image into the network's input, and its results back into the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+# Close to the ImageNet mean, so that padding is near zero after normalisation.
+_PADDING_RGB = (124, 116, 104)
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """A scaled image in the top left corner of a padded one.
+
+    Attributes:
+        scale_x: network px per image px, horizontally.
+        scale_y: vertically; differs from `scale_x` by rounding to whole pixels only.
+        size: width and height of the scaled image, px.
+        padded_size: width and height of the network's input, px.
+    """
+
+    scale_x: float
+    scale_y: float
+    size: tuple[int, int]
+    padded_size: tuple[int, int]
+
+    @classmethod
+    def fit(cls, image_size: tuple[int, int], long_side_px: int, step_px: int) -> Letterbox:
+        """Return the letterbox for an image.
+
+        Args:
+            image_size: width and height, px.
+            long_side_px: longer side of the scaled image.
+            step_px: both padded sides are multiples of it.
+        """
+        width, height = image_size
+        scale = long_side_px / max(width, height)
+        scaled = (max(1, round(width * scale)), max(1, round(height * scale)))
+        padded = (-(-scaled[0] // step_px) * step_px, -(-scaled[1] // step_px) * step_px)
+        return cls(scaled[0] / width, scaled[1] / height, scaled, padded)
+
+    def apply(
+        self, image: UInt8[np.ndarray, 'height width 3']
+    ) -> UInt8[np.ndarray, 'padded_height padded_width 3']:
+        """Return the scaled and padded image."""
+        padded = np.empty((self.padded_size[1], self.padded_size[0], 3), np.uint8)
+        width, height = self.size
+        shrinks = self.scale_x < 1
+        # Area averaging when shrinking: thin limbs must not fall between samples.
+        padded[:height, :width] = cv2.resize(
+            image, self.size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+        padded[height:, :] = _PADDING_RGB
+        padded[:height, width:] = _PADDING_RGB
+        return padded
+
+    def to_image(self, points: Float[np.ndarray, '*batch 2']) -> Float[np.ndarray, '*batch 2']:
+        """Return network input points in image px."""
+        return points / np.array([self.scale_x, self.scale_y], np.float32)

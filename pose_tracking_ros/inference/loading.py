@@ -1,0 +1,61 @@
+"""From settings to a running engine: choose the device, load and check the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from pose_tracking_ros.inference.engine import Engine
+from pose_tracking_ros.inference.torch_engine import TorchEngine
+from pose_tracking_ros.network.weights import load_network, shipped_weights
+from pose_tracking_ros.settings import NetworkSettings
+
+
+class DeviceError(ValueError):
+    """The wanted device does not exist here; says which do."""
+
+
+def load_engine(settings: NetworkSettings) -> Engine:
+    """Return an engine for the settings.
+
+    Raises:
+        WeightsError: the checkpoint is missing, damaged, or for another network.
+        DeviceError: the device was asked for by name and is not there.
+    """
+    device, fallback_reason = choose_device(settings.device)
+    path = (
+        shipped_weights(settings.preset)
+        if settings.weights == 'default'
+        else Path(settings.weights).expanduser()
+    )
+    network, provenance = load_network(settings.preset, path)
+    return TorchEngine(network, provenance, settings, device, fallback_reason)
+
+
+def choose_device(name: str) -> tuple[torch.device, str]:
+    """Return the device and, when `auto` ends on the CPU, the reason.
+
+    Args:
+        name: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        DeviceError: a GPU was asked for by name and is not there, or the name is unknown.
+    """
+    if name == 'cpu':
+        return torch.device('cpu'), ''
+    available = torch.cuda.is_available()
+    if name == 'auto':
+        if available:
+            return torch.device('cuda'), ''
+        built = f'built for CUDA {torch.version.cuda}' if torch.version.cuda else 'without CUDA'
+        return torch.device('cpu'), f'torch {torch.__version__} ({built}) sees no usable GPU'
+    kind, _, number = name.partition(':')
+    if kind != 'cuda' or not (number == '' or number.isdigit()):
+        raise DeviceError(f'device: expected auto, cpu, cuda or cuda:N; got {name!r}')
+    if not available or (number and int(number) >= torch.cuda.device_count()):
+        raise DeviceError(
+            f'device: {name} is not there (torch {torch.__version__} sees '
+            f'{torch.cuda.device_count()} GPUs); use device:=cpu, or auto to fall back by itself'
+        )
+    return torch.device(name), ''

@@ -1,0 +1,118 @@
+"""The network run by PyTorch, eagerly, on a GPU or the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from pose_tracking_ros.inference.letterbox import Letterbox
+from pose_tracking_ros.network.model import (
+    SIZE_STEP_PX,
+    Detections,
+    MultiTaskNetwork,
+    Selection,
+)
+from pose_tracking_ros.network.presets import EMBEDDING_DIM, proposals_of
+from pose_tracking_ros.network.weights import Provenance
+from pose_tracking_ros.people import People
+from pose_tracking_ros.settings import NetworkSettings
+from pose_tracking_ros.skeleton import SKELETONS
+
+
+class TorchEngine:
+    """Implements `Engine`.
+
+    Args:
+        network: with its weights.
+        provenance: of the weights.
+        settings: live ones may change later by `apply_settings`.
+        device: where to run.
+        fallback_reason: why it is the CPU although a GPU was preferred; empty when it is not.
+    """
+
+    def __init__(
+        self,
+        network: MultiTaskNetwork,
+        provenance: Provenance,
+        settings: NetworkSettings,
+        device: torch.device,
+        fallback_reason: str = '',
+    ) -> None:
+        self.fallback_reason = fallback_reason
+        self._device = device
+        self._network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._provenance = provenance
+        if device.type == 'cpu' and settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.apply_settings(settings)
+
+    @property
+    def model_id(self) -> str:
+        """Preset and the first 12 digits of the checkpoint's SHA-256."""
+        return f'{self._provenance.preset}@{self._provenance.sha256[:12]}'
+
+    @property
+    def device_name(self) -> str:
+        """Where it runs, in words."""
+        if self._device.type == 'cuda':
+            return f'{self._device} ({torch.cuda.get_device_name(self._device)})'
+        return f'cpu ({torch.get_num_threads()} threads)'
+
+    def apply_settings(self, settings: NetworkSettings) -> None:
+        """Take over changed live settings from the next image on."""
+        self._settings = settings
+        self._selection = Selection(
+            before_nms=300 if settings.preset == 'lite' else 1000,
+            proposals=proposals_of(settings.preset),
+            max_people=settings.max_people,
+            min_score=settings.min_person_score,
+            nms_iou=settings.nms_iou,
+            static=self._device.type == 'cuda',
+        )
+
+    def warm_up(self) -> None:
+        """Run once on an empty image, so that the first real one is not slow."""
+        self.infer(np.zeros((480, 640, 3), np.uint8))
+
+    def infer(self, image: UInt8[np.ndarray, 'height width 3']) -> People:
+        """Return the people in an RGB image, in its own pixel coordinates, best score first.
+
+        Raises:
+            ValueError: the image is not uint8 with three channels, or has no pixels.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise ValueError(
+                'image: expected uint8 RGB of shape height x width x 3 with pixels, got '
+                f'{image.dtype} of shape {" x ".join(map(str, image.shape))}'
+            )
+        size = (image.shape[1], image.shape[0])
+        letterbox = Letterbox.fit(size, self._settings.image_long_side_px, SIZE_STEP_PX)
+        pixels = torch.from_numpy(letterbox.apply(image)).to(self._device, non_blocking=True)
+        batch = pixels.permute(2, 0, 1)[None].float()
+        # float32 on the CPU: bfloat16 pays off on few CPUs only.
+        with torch.inference_mode(), self._precision():
+            found = self._network(batch, self._selection)[0]
+        return _people(found, letterbox, size, len(SKELETONS[self._provenance.skeleton]))
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(
+            self._device.type, torch.float16, enabled=self._device.type == 'cuda'
+        )
+
+
+def _people(found: Detections, letterbox: Letterbox, size: tuple[int, int], joints: int) -> People:
+    arrays = Detections(*(part.cpu().float().numpy() for part in found))  # type: ignore[arg-type]
+    valid = np.asarray(arrays.valid) > 0.5
+    if not valid.any():
+        return People.none(size, joints, EMBEDDING_DIM)
+    limits = np.array([*size, *size], np.float32)
+    boxes = letterbox.to_image(np.asarray(arrays.boxes)[valid].reshape(-1, 2, 2)).reshape(-1, 4)
+    return People(
+        boxes=np.clip(boxes, 0, limits),
+        scores=np.asarray(arrays.scores)[valid],
+        keypoints=letterbox.to_image(np.asarray(arrays.keypoints)[valid]),
+        keypoint_scores=np.asarray(arrays.keypoint_scores)[valid],
+        embeddings=np.asarray(arrays.embeddings)[valid],
+        image_size=size,
+    )

@@ -1,0 +1,249 @@
+"""The three heads on pooled regions: box, pose, Re-ID."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+from pose_tracking_ros.network.fpn import STRIDES, separable
+
+# A region of this size (square root of its area, px) is pooled from p4 (FPN, Eq. 1).
+_CANONICAL_SIZE_PX = 224.0
+_POOLED_LEVELS = ('p2', 'p3', 'p4', 'p5')
+
+
+def pool_regions(
+    pyramid: dict[str, Tensor],
+    boxes: Float[Tensor, 'box 4'],
+    image_index: Float[Tensor, 'box'],
+    size_px: Float[Tensor, 'box'],
+    grid: tuple[int, int],
+    static: bool = False,
+) -> Float[Tensor, 'box channel rows columns']:
+    """RoIAlign each box from the level that fits its person's size (FPN, Eq. 1).
+
+    Args:
+        pyramid: feature maps by level name.
+        boxes: corners in px of the network's input; may reach outside (zero there).
+        image_index: which image of the batch each box belongs to.
+        size_px: square root of the person's box area; chooses the level.
+        grid: rows and columns of the output.
+        static: pool every box from every level and choose after: more work, no shape that depends
+            on the data.
+    """
+    level = (4 + torch.log2(size_px.clamp_min(1e-3) / _CANONICAL_SIZE_PX + 1e-6)).floor()
+    level = level.clamp(2, 5).to(torch.int64) - 2
+    regions = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1)
+    channels = pyramid['p2'].shape[1]
+    pooled = pyramid['p2'].new_zeros(len(boxes), channels, *grid)
+    for number, name in enumerate(_POOLED_LEVELS):
+        features = pyramid[name]
+        chosen = level == number
+        if static:
+            part = _align(features, regions, name, grid)
+            pooled = torch.where(chosen[:, None, None, None], part, pooled)
+        else:
+            where = chosen.nonzero()[:, 0]
+            if len(where):
+                pooled = pooled.index_put((where,), _align(features, regions[where], name, grid))
+    return pooled
+
+
+def _align(features: Tensor, regions: Tensor, level: str, grid: tuple[int, int]) -> Tensor:
+    out: Tensor = roi_align(
+        features,
+        regions.to(features.dtype),
+        grid,
+        1.0 / STRIDES[level],
+        sampling_ratio=2,
+        aligned=True,
+    )
+    return out
+
+
+class BoxHead(nn.Module):
+    """Two fully connected layers, then person score and box refinement.
+
+    Args:
+        channels: of the pyramid.
+        hidden: width of the layers.
+    """
+
+    grid = (7, 7)
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(channels * self.grid[0] * self.grid[1], hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+        )
+        self.score = nn.Linear(hidden, 1)
+        self.deltas = nn.Linear(hidden, 4)
+        nn.init.normal_(self.score.weight, std=0.01)
+        nn.init.normal_(self.deltas.weight, std=0.001)
+        nn.init.zeros_(self.score.bias)
+        nn.init.zeros_(self.deltas.bias)
+
+    def forward(
+        self, pooled: Float[Tensor, 'box channel 7 7']
+    ) -> tuple[Float[Tensor, 'box'], Float[Tensor, 'box 4']]:
+        """Return person logits and deltas relative to the pooled boxes."""
+        shared = self.layers(pooled)
+        return self.score(shared)[:, 0].float(), self.deltas(shared).float()
+
+
+class PaperPoseHead(nn.Module):
+    """FastPose's pose head: convolutions of 512 on 22x16, two deconvolutions to 88x64.
+
+    Args:
+        channels: of the pyramid.
+        joints: of the skeleton.
+        layers: 4 for the small backbones, 8 for the deep ones (FastPose §3.4).
+    """
+
+    grid = (22, 16)
+    heatmap = (88, 64)
+    margin = 1.0
+
+    def __init__(self, channels: int, joints: int, layers: int) -> None:
+        super().__init__()
+        width = 512
+        convs: list[nn.Module] = []
+        for number in range(layers):
+            convs += [nn.Conv2d(channels if number == 0 else width, width, 3, padding=1)]
+            convs += [nn.ReLU(inplace=True)]
+        self.convs = nn.Sequential(*convs)
+        self.up = nn.Sequential(
+            nn.ConvTranspose2d(width, width // 2, 4, 2, 1),
+            nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(width // 2, joints, 4, 2, 1),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+
+    def forward(self, pooled: Float[Tensor, 'box channel 22 16']) -> Tensor:
+        """Return heatmap logits, box x joint x 88 x 64."""
+        heatmaps: Tensor = self.up(self.convs(pooled))
+        return heatmaps.float()
+
+
+class PaperReidHead(nn.Module):
+    """FastPose's Re-ID head: convolutions of 256 on 14x14 and a 128-d vector.
+
+    Args:
+        channels: of the pyramid.
+        layers: 2 for the small backbones, 4 for the deep ones (FastPose §3.4).
+        dim: length of the embedding.
+    """
+
+    grid = (14, 14)
+    margin = 1.0
+
+    def __init__(self, channels: int, layers: int, dim: int) -> None:
+        super().__init__()
+        convs: list[nn.Module] = []
+        for number in range(layers):
+            convs += [nn.Conv2d(channels if number == 0 else 256, 256, 3, padding=1)]
+            convs += [nn.ReLU(inplace=True)]
+        self.convs = nn.Sequential(*convs)
+        self.embed = nn.Linear(256 * self.grid[0] * self.grid[1], dim)
+
+    def forward(self, pooled: Float[Tensor, 'box channel 14 14']) -> Float[Tensor, 'box dim']:
+        """Return embeddings of unit length."""
+        return F.normalize(self.embed(self.convs(pooled).flatten(1)).float(), dim=1)
+
+
+class _SeparableResidual(nn.Module):
+    """Depthwise 5x5 and pointwise convolution around a shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.branch = separable(channels, channels, kernel=5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.branch(x)
+        return out
+
+
+class LitePoseHead(nn.Module):
+    """Low-resolution pose head: 16x12 in, 32x24 heatmaps out (FasterPose's idea).
+
+    One full convolution mixes, separable residual blocks see the whole body, a pixel shuffle
+    doubles the resolution.
+
+    Args:
+        channels: of the pyramid.
+        joints: of the skeleton.
+        width: channels inside.
+        blocks: separable residual blocks.
+    """
+
+    grid = (16, 12)
+    heatmap = (32, 24)
+    margin = 1.15
+
+    def __init__(self, channels: int, joints: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        )
+        self.body = nn.Sequential(*(_SeparableResidual(width) for _ in range(blocks)))
+        self.up = nn.Sequential(
+            nn.Conv2d(width, width * 2, 1, bias=False),
+            nn.BatchNorm2d(width * 2),
+            nn.ReLU(inplace=True),
+            nn.PixelShuffle(2),
+            nn.Conv2d(width // 2, joints, 3, padding=1),
+        )
+
+    def forward(self, pooled: Float[Tensor, 'box channel 16 12']) -> Tensor:
+        """Return heatmap logits, box x joint x 32 x 24."""
+        heatmaps: Tensor = self.up(self.body(self.mix(pooled)))
+        return heatmaps.float()
+
+
+class LiteReidHead(nn.Module):
+    """Separable convolutions, pooled in horizontal stripes (head to feet), then a vector.
+
+    It uses the same pooled regions as the pose head, so pooling is paid once.
+
+    Args:
+        channels: of the pyramid.
+        width: channels inside.
+        dim: length of the embedding.
+    """
+
+    grid = LitePoseHead.grid
+    margin = LitePoseHead.margin
+    stripes = 4
+
+    def __init__(self, channels: int, width: int, dim: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            separable(channels, width, stride=2),
+            separable(width, width),
+            separable(width, width),
+        )
+        self.embed = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(width * self.stripes, dim, bias=False),
+            nn.BatchNorm1d(dim),
+        )
+
+    def forward(self, pooled: Float[Tensor, 'box channel 16 12']) -> Float[Tensor, 'box dim']:
+        """Return embeddings of unit length."""
+        x = self.convs(pooled)
+        rows = x.shape[2] // self.stripes
+        striped = x.unflatten(2, (self.stripes, rows)).mean((3, 4))
+        return F.normalize(self.embed(striped).float(), dim=1)

@@ -1,0 +1,230 @@
+"""Checkpoints: read, checked, written. Safetensors files hold arrays and text, never code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from pose_tracking_ros.network.backbone import Stages
+from pose_tracking_ros.network.model import MultiTaskNetwork
+from pose_tracking_ros.network.presets import PRESETS, build_network
+from pose_tracking_ros.skeleton import COCO_17, SKELETONS
+
+FORMAT = 'pose_tracking_ros/1'
+_MODELS = Path(__file__).parents[2] / 'models'
+
+
+class WeightsError(ValueError):
+    """A checkpoint is missing, damaged, or for another network; says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        preset: architecture.
+        skeleton: name of the joint set.
+        sha256: of the file.
+        training: free facts about how it was trained.
+    """
+
+    preset: str
+    skeleton: str
+    sha256: str
+    training: dict[str, str]
+
+
+def save_weights(
+    network: nn.Module, path: Path, preset: str, training: dict[str, str], half: bool = True
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        network: of the preset.
+        path: `.safetensors` file.
+        preset: architecture name.
+        training: facts to keep, for example the configuration and the number of steps.
+        half: store floating point arrays in half precision.
+    """
+    tensors = {
+        name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
+        for name, value in network.state_dict().items()
+    }
+    metadata = {
+        'format': FORMAT,
+        'preset': preset,
+        'skeleton': COCO_17.name,
+        'training': json.dumps(training),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix('.partial')
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+
+
+def load_network(preset: str, path: Path) -> tuple[MultiTaskNetwork, Provenance]:
+    """Return a network of the preset with a checkpoint's weights, in evaluation mode.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or for another preset or skeleton.
+    """
+    if not path.is_file():
+        raise WeightsError(
+            f'weights: no file {path}; expected a .safetensors checkpoint of preset {preset}'
+        )
+    try:
+        with safe_open(path, framework='pt') as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f'weights: {path} is not a readable safetensors file ({error}); fetch it again'
+        ) from error
+    if metadata.get('format') != FORMAT:
+        raise WeightsError(
+            f'weights: {path}: expected format {FORMAT}, got {metadata.get("format")}; '
+            'only checkpoints written by this project load'
+        )
+    if metadata['preset'] != preset:
+        hint = 'set preset to that' if metadata['preset'] in PRESETS else 'choose other weights'
+        raise WeightsError(
+            f'weights: {path}: expected preset {preset}, got {metadata["preset"]}; {hint}'
+        )
+    if metadata['skeleton'] not in SKELETONS:
+        raise WeightsError(
+            f'weights: {path}: expected one of the skeletons {", ".join(SKELETONS)}, '
+            f'got {metadata["skeleton"]}'
+        )
+    network = build_network(preset, SKELETONS[metadata['skeleton']])
+    _load_all(network, tensors, path)
+    provenance = Provenance(
+        preset=preset,
+        skeleton=metadata['skeleton'],
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        training=json.loads(metadata['training']),
+    )
+    return network.eval(), provenance
+
+
+def shipped_weights(preset: str) -> Path:
+    """Return the checkpoint that comes with the package.
+
+    Raises:
+        WeightsError: none is shipped for the preset.
+    """
+    candidates = [folder / f'{preset}.safetensors' for folder in model_folders()]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise WeightsError(
+        f'weights: no checkpoint is shipped for preset {preset} '
+        f'(looked for {", ".join(map(str, candidates))}); train one with '
+        f'`python -m pose_tracking_ros.training`, or name a file'
+    )
+
+
+def model_folders() -> list[Path]:
+    """Return where shipped checkpoints may lie: in the source tree, or in an installed share."""
+    folders = [_MODELS]
+    # <prefix>/lib/pythonX.Y/site-packages/pose_tracking_ros/network/weights.py, or on Debian
+    # <prefix>/local/lib/...: the share folder is beside one of the parents.
+    shares = (parent / 'share' for parent in Path(__file__).resolve().parents)
+    return folders + [share / 'pose_tracking_ros' / 'models' for share in shares]
+
+
+def load_mobilenet(backbone: Stages, path: Path) -> None:
+    """Start `lite`'s backbone from ImageNet weights in torchvision's `mobilenet_v2` naming.
+
+    Batch norm in the file is folded into the convolutions.
+
+    Raises:
+        WeightsError: the file does not hold that network.
+    """
+    state = _load_torch(path)
+    tensors: dict[str, torch.Tensor] = {}
+    for name, value in state.items():
+        if name.startswith('features.') and name.endswith('weight') and value.dim() == 4:
+            norm = _norm_after(name)
+            scale, shift = _folded_norm(state, norm, path)
+            tensors[name] = value.float() * scale[:, None, None, None]
+            tensors[name.removesuffix('weight') + 'bias'] = shift
+    own = backbone.state_dict()
+    names = _torchvision_names(backbone)
+    missing = [name for name in names.values() if name not in tensors]
+    if missing:
+        raise WeightsError(
+            f'{path}: expected torchvision mobilenet_v2 weights; {len(missing)} arrays are '
+            f'missing, for example {missing[0]}'
+        )
+    backbone.load_state_dict({name: tensors[names[name]] for name in own})
+
+
+def _norm_after(convolution: str) -> str:
+    # features.0.0.weight -> features.0.1; features.2.conv.0.0.weight -> features.2.conv.0.1;
+    # features.2.conv.2.weight (the last, without activation) -> features.2.conv.3
+    parts = convolution.split('.')[:-1]
+    parts[-1] = str(int(parts[-1]) + 1)
+    return '.'.join(parts)
+
+
+def _folded_norm(
+    state: dict[str, torch.Tensor], norm: str, path: Path
+) -> tuple[torch.Tensor, torch.Tensor]:
+    try:
+        weight, bias, mean, var = (
+            state[f'{norm}.{name}'].float()
+            for name in ('weight', 'bias', 'running_mean', 'running_var')
+        )
+    except KeyError as error:
+        raise WeightsError(
+            f'{path}: expected a batch norm {error} beside its convolution'
+        ) from error
+    scale = weight / (var + 1e-5).sqrt()
+    return scale, bias - mean * scale
+
+
+def _torchvision_names(backbone: Stages) -> dict[str, str]:
+    """Map this backbone's names to torchvision's, whose blocks are numbered through."""
+    names, first = {}, 0
+    for stage_name, stage in backbone.stages.items():
+        assert isinstance(stage, nn.Sequential)
+        for name in stage.state_dict():
+            number, rest = name.split('.', 1)
+            names[f'stages.{stage_name}.{name}'] = f'features.{first + int(number)}.{rest}'
+        first += len(stage)
+    return names
+
+
+def _load_torch(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise WeightsError(f'weights: no file {path}')
+    # weights_only: a file of arrays cannot run code.
+    state = torch.load(path, map_location='cpu', weights_only=True)
+    if not isinstance(state, dict):
+        raise WeightsError(f'{path}: expected a dictionary of arrays, got {type(state).__name__}')
+    return state
+
+
+def _load_all(network: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    own = network.state_dict()
+    missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    if missing or extra:
+        raise WeightsError(
+            f'weights: {path} does not fit this version: {len(missing)} arrays missing '
+            f'({", ".join(missing[:2])}), {len(extra)} unknown ({", ".join(extra[:2])})'
+        )
+    for name, value in own.items():
+        if tensors[name].shape != value.shape:
+            raise WeightsError(
+                f'weights: {path}: {name}: expected shape {tuple(value.shape)}, '
+                f'got {tuple(tensors[name].shape)}'
+            )
+    network.load_state_dict(tensors)

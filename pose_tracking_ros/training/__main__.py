@@ -1,0 +1,44 @@
+"""Command line: `python -m pose_tracking_ros.training config/training/lite.yaml`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from pose_tracking_ros.network.weights import WeightsError
+from pose_tracking_ros.training.config import ConfigError, load_config
+from pose_tracking_ros.training.loop import Run
+from pose_tracking_ros.training.pictures import DataError
+
+
+def main() -> int:
+    """Train, or resume; exit 0 when finished, 3 when interrupted, 2 on bad input."""
+    parser = argparse.ArgumentParser(
+        prog='python -m pose_tracking_ros.training', description=__doc__
+    )
+    parser.add_argument('config', type=Path, help='training configuration (YAML)')
+    parser.add_argument(
+        '--data-root',
+        type=Path,
+        default=Path(os.environ.get('POSE_TRACKING_DATA', 'data')),
+        help='folder of the data named in the config; default $POSE_TRACKING_DATA, else data/',
+    )
+    parser.add_argument(
+        '--output', type=Path, help='folder of the run; default runs/NAME; resumed if it exists'
+    )
+    arguments = parser.parse_args()
+    try:
+        config = load_config(arguments.config)
+        run = Run(config, arguments.data_root, arguments.output or Path('runs') / config.name)
+        finished = run.train()
+    except (ConfigError, DataError, WeightsError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(f'{"finished" if finished else "interrupted"} at step {run.step}: {run.folder}')
+    return 0 if finished else 3
+
+
+if __name__ == '__main__':
+    sys.exit(main())

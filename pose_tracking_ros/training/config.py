@@ -1,0 +1,141 @@
+"""Training configuration: one YAML file, every key checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+
+from pose_tracking_ros.training.objective import ObjectiveSettings
+from pose_tracking_ros.training.scenes import CanvasSettings
+
+
+class ConfigError(ValueError):
+    """A configuration file is malformed; names the file and the key."""
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Where the training data lies, relative to the data folder.
+
+    Attributes:
+        annotations: COCO keypoint JSON.
+        images: folder of pictures or shards.
+        backbone: ImageNet weights of the backbone, empty for none.
+        reid_crops: zip of person crops, empty for no Re-ID training.
+        reid_split: which identities train.
+    """
+
+    annotations: str
+    images: str
+    backbone: str
+    reid_crops: str
+    reid_split: str
+
+
+@dataclass(frozen=True)
+class OptimiserSettings:
+    """How long and how fast.
+
+    Attributes:
+        steps: batches in all.
+        detection_canvases: per batch.
+        identity_canvases: per batch.
+        learning_rate: peak.
+        backbone_rate: factor on the backbone's learning rate.
+        weight_decay: of matrices and kernels.
+        warmup_steps: linear rise.
+        decay_share: the learning rate falls to 0 over this last share of the steps (cosine).
+        max_gradient_norm: clipped above.
+        ema_decay: of the averaged weights, which are the ones saved.
+        frozen_blocks: first blocks of the backbone that do not train.
+    """
+
+    steps: int
+    detection_canvases: int
+    identity_canvases: int
+    learning_rate: float
+    backbone_rate: float
+    weight_decay: float
+    warmup_steps: int
+    decay_share: float
+    max_gradient_norm: float
+    ema_decay: float
+    frozen_blocks: int
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training run.
+
+    Attributes:
+        name: of the run; names its folder.
+        preset: architecture.
+        seed: of everything random.
+        precision: Lightning Fabric's name, for example `bf16-mixed`.
+        workers: processes that compose canvases.
+        save_every_steps: interval of checkpoints.
+        data: where the data lies.
+        canvas: how canvases are composed.
+        objective: losses.
+        optimiser: how long and how fast.
+    """
+
+    name: str
+    preset: str
+    seed: int
+    precision: str
+    workers: int
+    save_every_steps: int
+    data: DataSettings
+    canvas: CanvasSettings
+    objective: ObjectiveSettings
+    optimiser: OptimiserSettings
+
+
+T = TypeVar('T')
+
+
+def load_config(path: Path) -> TrainingConfig:
+    """Read a configuration.
+
+    Raises:
+        ConfigError: the file is missing or malformed, a key is missing, unknown, or of the
+            wrong type.
+    """
+    if not path.is_file():
+        raise ConfigError(f'{path}: no such file; expected a training configuration (YAML)')
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f'{path}: not readable as YAML: {error}') from error
+    return _build(TrainingConfig, content, str(path))
+
+
+def _build(kind: type[T], content: Any, where: str) -> T:
+    if not isinstance(content, dict):
+        raise ConfigError(f'{where}: expected a mapping, got {type(content).__name__}')
+    hints = get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    missing = [name for name in names if name not in content]
+    unknown = [name for name in content if name not in names]
+    if missing or unknown:
+        raise ConfigError(
+            f'{where}: missing keys: {", ".join(missing) or "none"}; '
+            f'unknown keys: {", ".join(map(str, unknown)) or "none"}'
+        )
+    values: dict[str, Any] = {}
+    for name in names:
+        value, hint = content[name], hints[name]
+        if dataclasses.is_dataclass(hint):
+            assert isinstance(hint, type)
+            values[name] = _build(hint, value, f'{where}: {name}')
+            continue
+        kinds: dict[Any, tuple[type, ...]] = {float: (int, float), dict[str, float]: (dict,)}
+        if not isinstance(value, kinds.get(hint, (hint,))) or isinstance(value, bool):
+            raise ConfigError(f'{where}: {name}: expected {hint}, got {value!r}')
+        values[name] = float(value) if hint is float else value
+    return kind(**values)

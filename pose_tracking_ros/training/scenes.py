@@ -1,0 +1,212 @@
+"""Which pictures make up which canvas: everything follows from (seed, canvas number)."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch.utils.data import Dataset
+
+from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.training.canvas import FILL, Canvas, change_colours, joined, place
+from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet, decoded_rgb
+
+
+@dataclass(frozen=True)
+class CanvasSettings:
+    """How canvases are composed.
+
+    Attributes:
+        size_px: side of the square canvas, a multiple of 64.
+        mosaic_share: share of canvases made of four pictures.
+        min_scale: smallest scale of a picture relative to filling its cell.
+        max_scale: largest.
+        max_rotation_deg: pictures turn by up to so much.
+        source_weights: how often pictures of a source are drawn, 1 if not named.
+    """
+
+    size_px: int
+    mosaic_share: float
+    min_scale: float
+    max_scale: float
+    max_rotation_deg: float
+    source_weights: dict[str, float]
+
+
+class DetectionCanvases:
+    """Canvases with boxes and poses."""
+
+    def __init__(self, pictures: PictureSet, settings: CanvasSettings) -> None:
+        self._pictures = pictures
+        self._settings = settings
+        weights = np.array([settings.source_weights.get(s, 1.0) for s in pictures.sources])
+        self._shares = np.cumsum(weights / weights.sum())
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Return a random picture's number, by source weight."""
+        return min(int(np.searchsorted(self._shares, rng.random())), len(self._shares) - 1)
+
+    def compose(self, rng: np.random.Generator) -> Canvas:
+        """Return a canvas."""
+        settings = self._settings
+        side = settings.size_px
+        canvas = np.empty((side, side, 3), np.uint8)
+        canvas[:] = FILL
+        if rng.random() < settings.mosaic_share:
+            x, y = rng.integers(int(side * 0.35), int(side * 0.65), 2)
+            cells = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
+        else:
+            cells = [(0, 0, side, side)]
+        parts = []
+        for cell in cells:
+            index = self.draw(rng)
+            image, labels = self._pictures.image(index), self._pictures.labels(index)
+            fill = min((cell[2] - cell[0]) / image.shape[1], (cell[3] - cell[1]) / image.shape[0])
+            scale = fill * np.exp(
+                rng.uniform(np.log(settings.min_scale), np.log(settings.max_scale))
+            )
+            parts.append(
+                place(canvas, cell, image, labels, rng, float(scale), settings.max_rotation_deg)
+            )
+        return Canvas(change_colours(canvas, rng), joined(parts))
+
+
+class IdentityCanvases:
+    """Canvases of person crops with known identities, pasted on a background picture.
+
+    The crops' people have no joints, and the background's are not boxed: only the Re-ID loss
+    counts.
+
+    Args:
+        crops: zip of pictures named `<identity>_c<camera>...`.
+        split: JSON with `train_ids`; only these are used.
+        backgrounds: where backgrounds come from.
+        size_px: side of the canvas.
+    """
+
+    def __init__(
+        self, crops: Path, split: Path, backgrounds: DetectionCanvases, size_px: int
+    ) -> None:
+        for path in (crops, split):
+            if not path.exists():
+                raise DataError(f'{path}: no such file; remove `reid` from the config, or add it')
+        identities = {str(i): n for n, i in enumerate(json.loads(split.read_text())['train_ids'])}
+        self.identity_count = len(identities)
+        self._backgrounds = backgrounds
+        self._size_px = size_px
+        self._crops: list[tuple[bytes, int]] = []
+        with zipfile.ZipFile(crops) as archive:
+            for name in archive.namelist():
+                identity = Path(name).name.split('_')[0]
+                number = identities.get(identity, identities.get(identity.lstrip('0')))
+                if number is not None and not name.endswith('/'):
+                    self._crops.append((archive.read(name), number))
+        if not self._crops:
+            raise DataError(f'{crops}: no crop belongs to the train_ids of {split}')
+
+    def compose(self, rng: np.random.Generator) -> Canvas:
+        """Return a canvas with a grid of crops."""
+        side = self._size_px
+        canvas = self._backgrounds.compose(rng).image.copy()
+        columns, rows = (7, 4) if rng.random() < 0.5 else (5, 3)
+        boxes, identities = [], []
+        for row in range(rows):
+            for column in range(columns):
+                data, identity = self._crops[int(rng.integers(len(self._crops)))]
+                crop = self._changed(decoded_rgb(data, 'Re-ID crop'), rng)
+                cell_w, cell_h = side / columns, side / rows
+                height = min(cell_h, cell_w * 2) * rng.uniform(0.75, 1.0)
+                width = min(height * rng.uniform(0.42, 0.56), cell_w)
+                w, h = int(width), int(height)
+                x = int(column * cell_w + rng.uniform(0, max(cell_w - w, 0)))
+                y = int(row * cell_h + rng.uniform(0, max(cell_h - h, 0)))
+                canvas[y : y + h, x : x + w] = cv2.resize(
+                    crop, (w, h), interpolation=cv2.INTER_AREA
+                )[: side - y, : side - x]
+                boxes.append([x, y, min(x + w, side), min(y + h, side)])
+                identities.append(identity)
+        count = len(boxes)
+        labels = Labels(
+            boxes=np.array(boxes, np.float32),
+            keypoints=np.zeros((count, len(COCO_17), 3), np.float32),
+            ignored=np.zeros((0, 4), np.float32),
+            identities=np.array(identities, np.int64),
+        )
+        return Canvas(canvas, labels, has_boxes=False)
+
+    @staticmethod
+    def _changed(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
+        crop = change_colours(np.ascontiguousarray(crop), rng)
+        if rng.random() < 0.4:
+            # Random erasing (arXiv 1708.04896): stand-in for what hides people from each other.
+            h, w = crop.shape[:2]
+            eh, ew = int(h * rng.uniform(0.15, 0.45)), int(w * rng.uniform(0.3, 1.0))
+            y, x = int(rng.integers(0, h - eh + 1)), int(rng.integers(0, w - ew + 1))
+            crop[y : y + eh, x : x + ew] = rng.integers(0, 255, 3)
+        return crop
+
+
+class Batch:
+    """Canvases of one training step.
+
+    Not a dataclass: Lightning Fabric would walk into it and change its arrays' types.
+
+    Attributes:
+        images: image x 3 x height x width, uint8, channels last.
+        canvases: in the same order.
+    """
+
+    def __init__(self, canvases: list[Canvas]) -> None:
+        stacked = torch.from_numpy(np.stack([canvas.image for canvas in canvases]))
+        self.images: UInt8[torch.Tensor, 'image 3 height width'] = stacked.permute(0, 3, 1, 2)
+        self.canvases = canvases
+
+
+class CanvasBatches(Dataset[Batch]):
+    """Batch number N is always the same, so that a resumed run sees what it would have seen.
+
+    Args:
+        detection: makes canvases with boxes and poses.
+        identity: makes canvases with identities; None for none.
+        detection_count: detection canvases per batch.
+        identity_count: identity canvases per batch.
+        batches: how many batches there are.
+        seed: of the whole run.
+    """
+
+    def __init__(
+        self,
+        detection: DetectionCanvases,
+        identity: IdentityCanvases | None,
+        detection_count: int,
+        identity_count: int,
+        batches: int,
+        seed: int,
+    ) -> None:
+        self.parts = (detection, identity, detection_count, identity_count)
+        self._detection = detection
+        self._identity = identity
+        self._counts = (detection_count, identity_count if identity else 0)
+        self._batches = batches
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return self._batches
+
+    def __getitem__(self, number: int) -> Batch:
+        """Return a batch."""
+        cv2.setNumThreads(0)
+        rng = np.random.default_rng([self._seed, number])
+        batch = [self._detection.compose(rng) for _ in range(self._counts[0])]
+        if self._identity:
+            batch += [self._identity.compose(rng) for _ in range(self._counts[1])]
+        return Batch(batch)
