@@ -1,0 +1,37 @@
+# The everyday commands. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build test lint format demo clean distclean
+
+PYTHON3 := $(or $(PYTHON),python3)
+ENV := source scripts/env.sh
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: ## build the environment (.venv, packages, messages); does nothing when it is up to date
+	@command -v $(PYTHON3) >/dev/null || { echo 'make setup: no $(PYTHON3) on the path;' \
+	  'install one: sudo apt-get update && sudo apt-get install -y python3 python3-venv python3-dev' >&2; exit 1; }
+	@$(PYTHON3) scripts/setup_environment.py $(SETUP_OPTIONS)
+
+build: setup ## the same: rebuilds the messages where needed
+
+test: setup ## run all tests; TESTS="test/unit -k tracker" runs some
+	@$(ENV) && python -m pytest $(TESTS)
+
+lint: setup ## check style and types
+	@$(ENV) && ruff check . && ruff format --check . && mypy
+
+format: setup ## format the code
+	@$(ENV) && ruff check --fix . && ruff format .
+
+demo: setup ## track a street clip, or VIDEO=path|camera index|simulation, into demo_output/
+	@$(ENV) && python -m pose_tracking_ros.demo $(if $(VIDEO),--video '$(VIDEO)') \
+	  $(if $(DURATION),--duration-s '$(DURATION)') $(DEMO_OPTIONS)
+
+clean: ## remove what was built
+	rm -rf build install log demo_output .pytest_cache .mypy_cache .ruff_cache
+
+distclean: clean ## remove the environment too
+	rm -rf .venv .cache
