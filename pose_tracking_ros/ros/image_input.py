@@ -1,0 +1,151 @@
+"""Subscribe to the camera: fitting QoS, also when publishers change, and a reason for silence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import qos_policy_name_from_kind
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from pose_tracking_ros.ros.health import Health, silence_text
+from pose_tracking_ros.ros.qos import mismatch_text, newest_only, offers_on, reliability_for
+
+_TYPES = {'raw': Image, 'compressed': CompressedImage}
+
+
+class ImageInput:
+    """The subscription to the images of one camera.
+
+    `check` is to be called about twice a second; it follows changes among the publishers and
+    looks for reasons why nothing arrives.
+
+    Args:
+        node: owns the subscription.
+        health: takes complaints of the kinds `qos` and `silence`.
+        on_image: called with each message, in the thread of the executor.
+        now_s: monotonic clock, s.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        health: Health,
+        on_image: Callable[[Any], None],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._node = node
+        self._health = health
+        self._on_image = on_image
+        self._now_s = now_s
+        self._subscription: Subscription | None = None
+        self._transport = 'raw'
+        self._wanted = 'auto'
+        self._reliability = 'best_effort'
+        self._heard_s = 0.0
+
+    @property
+    def topic(self) -> str:
+        """Fully qualified name; for compressed images `/compressed` follows the remapped name."""
+        topic = self._node.resolve_topic_name('image')
+        return topic if self._transport == 'raw' else f'{topic}/compressed'
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the node is subscribed."""
+        return self._subscription is not None
+
+    @property
+    def description(self) -> str:
+        """Topic, transport and reliability in words, for diagnostics."""
+        if not self.is_open:
+            return 'not subscribed'
+        return f'{self.topic} ({self._transport}, {self._reliability})'
+
+    def open(self, transport: str, wanted: str) -> None:
+        """Subscribe.
+
+        Args:
+            transport: `raw` or `compressed`.
+            wanted: `auto`, `reliable` or `best_effort`.
+        """
+        self.close()
+        self._transport = transport
+        self._wanted = wanted
+        self._heard_s = self._now_s()
+        self._subscribe(reliability_for(wanted, offers_on(self._node, self.topic)))
+
+    def close(self) -> None:
+        """Unsubscribe; nothing happens if that is so already."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+        self._health.resolve('qos')
+        self._health.resolve('silence')
+
+    def check(self, silence_warning_s: float) -> None:
+        """Follow the publishers, and complain if nothing arrives.
+
+        Args:
+            silence_warning_s: time without image after which to complain, s.
+        """
+        if self._subscription is None:
+            return
+        offers = offers_on(self._node, self.topic)
+        fitting = reliability_for(self._wanted, offers)
+        # Without publishers there is nothing to adapt to.
+        if offers and fitting != self._reliability:
+            self._node.get_logger().info(
+                f'subscribing to {self.topic} anew as {fitting}: that is what its publishers offer'
+            )
+            self._node.destroy_subscription(self._subscription)
+            self._subscribe(fitting)
+        mismatch = mismatch_text(self.topic, self._reliability, offers)
+        if mismatch:
+            self._health.report('qos', mismatch)
+        else:
+            self._health.resolve('qos')
+        silent_s = self._now_s() - self._heard_s
+        if silent_s < silence_warning_s:
+            self._health.resolve('silence')
+        elif 'silence' not in self._health.active():
+            self._health.report(
+                'silence',
+                silence_text(
+                    topic=self.topic,
+                    transport=self._transport,
+                    asked=self._reliability,
+                    silent_s=silent_s,
+                    offers=offers,
+                    topics=dict(self._node.get_topic_names_and_types()),
+                ),
+            )
+
+    def _subscribe(self, reliability: str) -> None:
+        self._reliability = reliability
+        self._subscription = self._node.create_subscription(
+            _TYPES[self._transport],
+            self.topic,
+            self._receive,
+            newest_only(reliability),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._refused),
+        )
+
+    def _receive(self, message: Any) -> None:
+        self._heard_s = self._now_s()
+        self._on_image(message)
+
+    def _refused(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        """Complain at once; the names follow from the publishers known, if they are known yet."""
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        text = mismatch_text(self.topic, self._reliability, offers_on(self._node, self.topic)) or (
+            f'QoS mismatch on {self.topic}: a publisher offers a {policy} that does not fit what '
+            f'this node asks for ({self._reliability}, volatile). Set image_qos, or change the '
+            'publisher'
+        )
+        if self._wanted != 'auto':
+            self._health.report('qos', text)

@@ -1,0 +1,178 @@
+"""Everything the tracker node publishes about an image. What nobody listens to costs nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import MarkerArray
+
+from pose_tracking_ros.msg import SkeletonInfo, TrackedPoseArray, TrackEvent
+from pose_tracking_ros.people import FrameResult, Track
+from pose_tracking_ros.ros.conversion import PoseArrayWriter, event_message, skeleton_message
+from pose_tracking_ros.ros.image_decoding import fill_image_message
+from pose_tracking_ros.ros.markers import MarkerWriter, PixelPlane
+from pose_tracking_ros.ros.qos import LATCHED, OUTPUT, newest_only
+from pose_tracking_ros.ros.trails import TrailKeeper
+from pose_tracking_ros.settings import NodeSettings
+from pose_tracking_ros.skeleton import Skeleton
+
+Draw = Callable[
+    [UInt8[np.ndarray, 'height width 3'], Sequence[Track], Mapping[int, Any]],
+    UInt8[np.ndarray, 'height width 3'],
+]
+"""Draws tracks and their trails on a copy of an RGB image."""
+
+
+class RateLimit:
+    """Says when something may happen again.
+
+    Args:
+        now_s: monotonic clock, s.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._next_s = float('-inf')
+
+    def allows(self, rate_hz: float) -> bool:
+        """Return whether the time has come, and count from now if so."""
+        now_s = self._now_s()
+        if now_s < self._next_s:
+            return False
+        # Counted from when it was due, so that a limit near the camera's rate does not halve it.
+        self._next_s = max(self._next_s, now_s - 1 / rate_hz) + 1 / rate_hz
+        return True
+
+
+class Outputs:
+    """The publishers of the tracker node; they work while the node is active.
+
+    Args:
+        node: owns the publishers.
+        skeleton: of the keypoints; announced at once, for those who come later too.
+        model_id: as the engine states it.
+        draw: draws the annotated image.
+    """
+
+    def __init__(self, node: LifecycleNode, skeleton: Skeleton, model_id: str, draw: Draw) -> None:
+        self._node = node
+        self._draw = draw
+        self._poses = node.create_lifecycle_publisher(TrackedPoseArray, 'tracked_poses', OUTPUT)
+        self._events = node.create_lifecycle_publisher(TrackEvent, '~/events', OUTPUT)
+        self._markers = node.create_lifecycle_publisher(MarkerArray, '~/markers', OUTPUT)
+        self._annotated = node.create_lifecycle_publisher(
+            Image, '~/image_annotated', newest_only('reliable')
+        )
+        self._skeleton = node.create_publisher(SkeletonInfo, '~/skeleton_info', LATCHED)
+        self._skeleton.publish(skeleton_message(skeleton))
+        self._pose_writer = PoseArrayWriter(skeleton, model_id)
+        self._marker_writer = MarkerWriter(skeleton)
+        self._marker_rate = RateLimit()
+        self._annotated_rate = RateLimit()
+        self._annotated_message = Image()
+        self._trails = TrailKeeper()
+
+    @property
+    def wants_camera_info(self) -> bool:
+        """Whether somebody looks at the markers, which stand where the camera sees them."""
+        return bool(self._markers.get_subscription_count())
+
+    def destroy(self) -> None:
+        """Remove the publishers."""
+        for publisher in (self._poses, self._events, self._markers, self._annotated):
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._node.destroy_publisher(self._skeleton)
+
+    def publish(
+        self,
+        result: FrameResult,
+        *,
+        header: Any,
+        session_id: int,
+        sequence: int,
+        frames_dropped: int,
+        processing_time_s: float,
+        with_embeddings: bool,
+    ) -> None:
+        """Publish the poses, also when there are none, and the events of an image.
+
+        Args:
+            result: what was found.
+            header: of the image.
+            session_id: as published.
+            sequence: number of the message since activation, from 1 up.
+            frames_dropped: since activation.
+            processing_time_s: from taking the image until now, s.
+            with_embeddings: whether appearance vectors are sent.
+        """
+        self._poses.publish(
+            self._pose_writer.write(
+                result,
+                header=header,
+                session_id=session_id,
+                sequence=sequence,
+                frames_dropped=frames_dropped,
+                processing_time_s=processing_time_s,
+                with_embeddings=with_embeddings,
+            )
+        )
+        for event in result.events:
+            self._events.publish(event_message(event, header=header, session_id=session_id))
+
+    def show(
+        self,
+        result: FrameResult,
+        image: UInt8[np.ndarray, 'height width 3'],
+        *,
+        header: Any,
+        stamp_s: float,
+        settings: NodeSettings,
+        camera_info: Any | None,
+    ) -> None:
+        """Publish markers and the annotated image to those who look at them.
+
+        Args:
+            result: what was found.
+            image: RGB; it is not changed.
+            header: of the image.
+            stamp_s: time of the image, s.
+            settings: rates and sizes.
+            camera_info: the latest `sensor_msgs/CameraInfo`, None when there is none.
+        """
+        if self._markers.get_subscription_count():
+            if self._marker_rate.allows(settings.max_markers_hz):
+                plane = PixelPlane.of_camera(
+                    settings.marker_scale_m, result.people.image_size, camera_info
+                )
+                self._markers.publish(
+                    self._marker_writer.write(result.tracks, header=header, plane=plane)
+                )
+        else:
+            self._marker_writer.forget()
+        if not self._annotated.get_subscription_count():
+            self._trails.clear()
+            return
+        self._trails.add(result.tracks, stamp_s, settings.trail_s)
+        if self._annotated_rate.allows(settings.max_annotated_hz):
+            fill_image_message(
+                self._annotated_message, self._draw(image, result.tracks, self._trails.trails())
+            )
+            self._annotated_message.header = header
+            self._annotated.publish(self._annotated_message)
+
+    def clear(self, header: Any) -> None:
+        """Delete the markers that are shown and forget the trails.
+
+        Args:
+            header: stamp and frame of the deletion.
+        """
+        deletion = self._marker_writer.clear(header)
+        if deletion is not None:
+            self._markers.publish(deletion)
+        self._trails.clear()

@@ -1,0 +1,165 @@
+"""What the worker thread does with each image: decode, find, track, publish."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from rclpy.clock import Clock
+
+from pose_tracking_ros.pipeline import Pipeline
+from pose_tracking_ros.ros.conversion import seconds_from_stamp
+from pose_tracking_ros.ros.diagnostics import ActivityMeter
+from pose_tracking_ros.ros.health import Health
+from pose_tracking_ros.ros.image_decoding import ImageError, rgb_from_message
+from pose_tracking_ros.ros.mailbox import Mailbox
+from pose_tracking_ros.ros.outputs import Outputs
+from pose_tracking_ros.ros.parameters import ParameterStore
+from pose_tracking_ros.settings import NetworkSettings, NodeSettings, TrackerSettings
+
+
+class Processor:
+    """Takes image messages to the outputs, from activation to deactivation of the node.
+
+    An image that cannot be processed is complained of and left out; the next one has its chance.
+
+    Args:
+        pipeline: network and tracker. The tracker starts anew.
+        outputs: active publishers.
+        mailbox: where the images come from; asked for its count of dropped ones only.
+        parameters: settings, which may change from image to image.
+        health: takes complaints of the kinds `image`, `inference`, `stamp` and `time`.
+        meter: told of each image.
+        clock: of the node; for images without a stamp.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        outputs: Outputs,
+        mailbox: Mailbox[Any],
+        parameters: ParameterStore,
+        health: Health,
+        meter: ActivityMeter,
+        clock: Clock,
+    ) -> None:
+        self._pipeline = pipeline
+        self._outputs = outputs
+        self._mailbox = mailbox
+        self._parameters = parameters
+        self._health = health
+        self._meter = meter
+        self._clock = clock
+        self._network_settings = parameters.get(NetworkSettings)
+        self._tracker_settings = parameters.get(TrackerSettings)
+        self._is_reset_wanted = threading.Event()
+        self._sequence = 0
+        self._last_stamp_s = 0.0
+        self._last_header: Any = None
+        self.camera_info: Any = None
+        pipeline.tracker.reset()
+        # A tracker counts its sessions from 1; the time makes them differ between runs.
+        self._session_offset = time.time_ns() // 1_000_000
+
+    @property
+    def sequence(self) -> int:
+        """Number of images processed."""
+        return self._sequence
+
+    @property
+    def session_id(self) -> int:
+        """The session as published."""
+        return self._session_offset + self._pipeline.tracker.session_id
+
+    def request_reset(self) -> None:
+        """Forget all tracks before the next image. May be called from any thread."""
+        self._is_reset_wanted.set()
+
+    def process(self, message: Any) -> None:
+        """Process one `sensor_msgs` Image or CompressedImage."""
+        started_s = time.perf_counter()
+        self._follow_requests()
+        try:
+            image = rgb_from_message(message)
+        except ImageError as error:
+            self._health.report('image', f'image not readable: {error}')
+            return
+        self._health.resolve('image')
+        header = message.header
+        stamp_s = self._stamp_of(header)
+        session_before = self._pipeline.tracker.session_id
+        try:
+            result = self._pipeline.process(image, stamp_s)
+        except (ValueError, RuntimeError) as error:
+            # RuntimeError is what torch raises, for example when the GPU's memory is full.
+            self._health.report('inference', f'image not processed: {error}')
+            return
+        self._health.resolve('inference')
+        self._tell_of_jump(result.session_id != session_before, stamp_s)
+        self._last_stamp_s = stamp_s
+        self._last_header = header
+        self._sequence += 1
+        settings = self._parameters.get(NodeSettings)
+        processing_s = time.perf_counter() - started_s
+        self._outputs.publish(
+            result,
+            header=header,
+            session_id=self._session_offset + result.session_id,
+            sequence=self._sequence,
+            frames_dropped=self._mailbox.dropped,
+            processing_time_s=processing_s,
+            with_embeddings=settings.publish_embeddings,
+        )
+        self._meter.add_processed(processing_s, self._now_s() - stamp_s)
+        self._outputs.show(
+            result,
+            image,
+            header=header,
+            stamp_s=stamp_s,
+            settings=settings,
+            camera_info=self.camera_info,
+        )
+
+    def finish(self) -> None:
+        """Take back what is shown; for the end, when the worker has stopped."""
+        if self._last_header is not None:
+            self._outputs.clear(self._last_header)
+
+    def _now_s(self) -> float:
+        return float(self._clock.now().nanoseconds) * 1e-9
+
+    def _follow_requests(self) -> None:
+        network = self._parameters.get(NetworkSettings)
+        if network is not self._network_settings:
+            self._network_settings = network
+            self._pipeline.engine.apply_settings(network)
+        tracker = self._parameters.get(TrackerSettings)
+        if tracker is not self._tracker_settings:
+            self._tracker_settings = tracker
+            self._pipeline.tracker.apply_settings(tracker)
+        if self._is_reset_wanted.is_set():
+            self._is_reset_wanted.clear()
+            self._pipeline.tracker.reset()
+
+    def _stamp_of(self, header: Any) -> float:
+        stamp_s = seconds_from_stamp(header.stamp)
+        if stamp_s != 0:
+            self._health.resolve('stamp')
+            return stamp_s
+        self._health.report(
+            'stamp',
+            f'images with frame_id {header.frame_id!r} have no time stamp (0); tracking by the '
+            'time of arrival instead. The driver should fill header.stamp',
+        )
+        return self._now_s()
+
+    def _tell_of_jump(self, has_jumped: bool, stamp_s: float) -> None:
+        if not has_jumped:
+            self._health.resolve('time')
+            return
+        self._health.report(
+            'time',
+            f'time jumped back from {self._last_stamp_s:.3f} s to {stamp_s:.3f} s, as when a '
+            f'recording starts over: tracks are forgotten, session {self.session_id} begins',
+        )

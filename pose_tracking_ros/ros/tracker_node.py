@@ -1,0 +1,333 @@
+"""The tracker as a managed ROS 2 node: camera images in, tracked people out.
+
+The callback of the image topic only stores the newest image; a worker thread takes it from there.
+So latency is bounded by one inference, and the executor stays free for services and parameters.
+
+Life cycle: configure loads the network and runs it once; activate subscribes; deactivate
+unsubscribes and finishes the image at hand; cleanup frees the network. With `autostart`, the
+default, the first two happen by themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo
+from std_srvs.srv import SetBool, Trigger
+
+from pose_tracking_ros.ros.diagnostics import ActivityMeter, diagnostic_message
+from pose_tracking_ros.ros.health import Health
+from pose_tracking_ros.ros.image_input import ImageInput
+from pose_tracking_ros.ros.mailbox import Mailbox
+from pose_tracking_ros.ros.outputs import Draw, Outputs
+from pose_tracking_ros.ros.parameters import ParameterStore
+from pose_tracking_ros.ros.program import enlarge_malloc, run
+from pose_tracking_ros.ros.qos import OUTPUT
+from pose_tracking_ros.ros.worker import Worker
+from pose_tracking_ros.settings import NetworkSettings, NodeSettings, TrackerSettings
+from pose_tracking_ros.skeleton import COCO_17
+
+if TYPE_CHECKING:
+    from pose_tracking_ros.inference.engine import Engine
+    from pose_tracking_ros.pipeline import Pipeline
+    from pose_tracking_ros.ros.processor import Processor
+
+EngineFactory = Callable[[NetworkSettings], 'Engine']
+_Transition = Callable[['TrackerNode', LifecycleState], TransitionCallbackReturn]
+
+_CHECK_PERIOD_S = 0.5
+# One inference of the largest network on a slow CPU.
+_DRAIN_TIMEOUT_S = 20.0
+
+
+def _load_engine(settings: NetworkSettings) -> Engine:
+    # Importing torch takes seconds; here, an interrupt in the meantime ends the program cleanly.
+    from pose_tracking_ros.inference import load_engine
+
+    return load_engine(settings)
+
+
+def _draw(*arguments: Any) -> Any:
+    # Only those who look at the picture need the drawing code.
+    from pose_tracking_ros.viewing.overlay import draw_tracks
+
+    return draw_tracks(*arguments)
+
+
+def _telling(transition: _Transition) -> _Transition:
+    """Log unexpected errors of a transition: rclpy swallows them and only changes the state."""
+
+    @functools.wraps(transition)
+    def told(node: TrackerNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(f'{transition.__name__} failed:\n{traceback.format_exc()}')
+            raise
+
+    return told
+
+
+class TrackerNode(LifecycleNode):
+    """Subscribes to `image`, publishes `tracked_poses`; see the README for the whole interface.
+
+    Args:
+        load: makes the engine; loads the network if not given.
+        draw: draws the annotated image; the project's overlay if not given.
+        options: passed on to the node (`context`, `parameter_overrides`, `namespace`, ...).
+
+    Raises:
+        ParameterError: a parameter given at start is not usable.
+    """
+
+    def __init__(
+        self, load: EngineFactory = _load_engine, draw: Draw = _draw, **options: Any
+    ) -> None:
+        super().__init__('tracker_node', **options)
+        self._load = load
+        self._draw = draw
+        self._store = ParameterStore(
+            self,
+            (NetworkSettings, TrackerSettings, NodeSettings),
+            is_locked=lambda: self._pipeline is not None,
+        )
+        self._health = Health(self.get_logger().warning)
+        self._meter = ActivityMeter()
+        self._input = ImageInput(self, self._health, self._receive)
+        self._pipeline: Pipeline | None = None
+        self._outputs: Outputs | None = None
+        self._mailbox: Mailbox[Any] = Mailbox()
+        self._worker: Worker[Any] | None = None
+        self._processor: Processor | None = None
+        self._camera_info_input: Subscription | None = None
+        self._is_enabled = True
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', OUTPUT)
+        self.create_service(Trigger, '~/reset', self._reset)
+        self.create_service(SetBool, '~/set_enabled', self._set_enabled)
+        # Not the node's clock: it stands still in simulated time until somebody publishes it,
+        # which is one of the cases to be explained.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
+        period_s = self._settings.diagnostics_period_s
+        self.create_timer(period_s, self._publish_diagnostics, clock=steady)
+
+    @property
+    def node(self) -> Node:
+        """The node itself, as `program.run` wants it."""
+        return self
+
+    @property
+    def _settings(self) -> NodeSettings:
+        return self._store.get(NodeSettings)
+
+    def start(self) -> bool:
+        """Configure and activate if `autostart` says so; return whether that went well."""
+        if not self._settings.autostart:
+            self.get_logger().info('waiting for a life cycle manager to configure this node')
+            return True
+        success = TransitionCallbackReturn.SUCCESS
+        return bool(self.trigger_configure() == success and self.trigger_activate() == success)
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the worker without waiting for stored images; return whether it ended in time."""
+        self._mailbox.clear()
+        return self._worker is None or self._worker.stop(timeout_s)
+
+    @_telling
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the network, run it once and announce the skeleton."""
+        from pose_tracking_ros.pipeline import Pipeline
+        from pose_tracking_ros.tracking.tracker import Tracker
+
+        network = self._store.get(NetworkSettings)
+        self.get_logger().info(f'loading network {network.preset}, weights {network.weights}')
+        try:
+            engine = self._load(network)
+            engine.warm_up()
+        except (OSError, ValueError, RuntimeError, ImportError) as error:
+            self.get_logger().error(f'cannot load the network: {error}')
+            return TransitionCallbackReturn.FAILURE
+        if engine.fallback_reason:
+            self._health.report('device', f'running on the CPU: {engine.fallback_reason}')
+        self._pipeline = Pipeline(engine, Tracker(self._store.get(TrackerSettings)))
+        self._outputs = Outputs(self, COCO_17, engine.model_id, self._draw)
+        self.get_logger().info(f'{engine.model_id} is ready on {engine.device_name}')
+        return super().on_configure(state)
+
+    @_telling
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and begin to work."""
+        from pose_tracking_ros.ros.processor import Processor
+
+        assert self._pipeline is not None
+        assert self._outputs is not None
+        result = super().on_activate(state)
+        self._mailbox = Mailbox()
+        self._processor = Processor(
+            self._pipeline,
+            self._outputs,
+            self._mailbox,
+            self._store,
+            self._health,
+            self._meter,
+            self.get_clock(),
+        )
+        self._worker = Worker(self._mailbox, self._processor.process)
+        if self._is_enabled:
+            self._listen()
+        return result
+
+    @_telling
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and finish what has arrived."""
+        self._release_activity()
+        return super().on_deactivate(state)
+
+    @_telling
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the network."""
+        self._release_configuration()
+        return super().on_cleanup(state)
+
+    @_telling
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End everything, from any state."""
+        self._release_activity()
+        self._release_configuration()
+        return super().on_shutdown(state)
+
+    @_telling
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to the unconfigured state, so that one can try again."""
+        self._release_activity()
+        self._release_configuration()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _listen(self) -> None:
+        self._input.open(self._settings.image_transport, self._settings.image_qos)
+        self.get_logger().info(f'subscribed to {self._input.description}')
+
+    def _release_activity(self) -> None:
+        self._input.close()
+        self._follow_camera_info(False)
+        if self._worker is None:
+            return
+        if not self._worker.stop(_DRAIN_TIMEOUT_S):
+            self.get_logger().error(
+                f'the image at hand was not finished within {_DRAIN_TIMEOUT_S:.0f} s'
+            )
+        assert self._processor is not None
+        self._processor.finish()
+        self._worker = None
+        self._processor = None
+
+    def _release_configuration(self) -> None:
+        if self._outputs is not None:
+            self._outputs.destroy()
+        self._outputs = None
+        self._pipeline = None
+        self._health.resolve('device')
+
+    def _receive(self, message: Any) -> None:
+        self._meter.count_received()
+        self._mailbox.put(message)
+
+    def _follow_camera_info(self, is_wanted: bool) -> None:
+        """Subscribe to `camera_info` as long as somebody needs it."""
+        if is_wanted and self._camera_info_input is None:
+            self._camera_info_input = self.create_subscription(
+                CameraInfo, 'camera_info', self._receive_camera_info, qos_profile_sensor_data
+            )
+        elif not is_wanted and self._camera_info_input is not None:
+            self.destroy_subscription(self._camera_info_input)
+            self._camera_info_input = None
+
+    def _receive_camera_info(self, message: Any) -> None:
+        if self._processor is not None:
+            self._processor.camera_info = message
+
+    def _check(self) -> None:
+        if self._worker is not None and self.context.ok():
+            # Without a context publishing fails, which is no fault of the worker.
+            self._worker.raise_failure()
+        self._input.check(self._settings.silence_warning_s)
+        if self._processor is not None and self._outputs is not None:
+            self._follow_camera_info(self._outputs.wants_camera_info)
+
+    def _reset(self, request: Any, response: Any) -> Any:
+        response.success = self._processor is not None
+        if self._processor is None:
+            response.message = 'expected an active node; nothing to reset'
+        else:
+            self._processor.request_reset()
+            response.message = 'tracks are forgotten with the next image'
+        return response
+
+    def _set_enabled(self, request: Any, response: Any) -> Any:
+        """Listen, or stop listening; the tracks stay. Also counts for the next activation."""
+        self._is_enabled = request.data
+        if self._processor is not None and self._is_enabled != self._input.is_open:
+            if self._is_enabled:
+                self._listen()
+            else:
+                self._input.close()
+        response.success = True
+        response.message = 'enabled' if self._is_enabled else 'disabled: images are not received'
+        return response
+
+    def _publish_diagnostics(self) -> None:
+        values = {'input': self._input.description}
+        hardware_id = ''
+        summary = 'not configured'
+        if self._pipeline is not None:
+            summary = 'not active'
+            hardware_id = self._pipeline.engine.device_name
+            values |= {'model': self._pipeline.engine.model_id, 'device': hardware_id}
+        if self._processor is not None:
+            summary = 'tracking' if self._is_enabled else 'disabled'
+            values |= {
+                'images processed': str(self._processor.sequence),
+                'images dropped': str(self._mailbox.dropped),
+                'session': str(self._processor.session_id),
+            }
+        values |= {f'reports: {kind}': str(n) for kind, n in self._health.counts().items()}
+        problems = self._health.active()
+        self._diagnostics.publish(
+            diagnostic_message(
+                name=self.get_fully_qualified_name().lstrip('/'),
+                hardware_id=hardware_id,
+                stamp=self.get_clock().now().to_msg(),
+                summary=summary,
+                problems=problems,
+                is_error='inference' in problems,
+                activity=self._meter.take(),
+                values=values,
+            )
+        )
+
+
+def _make() -> TrackerNode:
+    node = TrackerNode()
+    if node.get_parameter('enlarge_malloc').value and not enlarge_malloc():
+        node.get_logger().info('enlarge_malloc has no effect: this C library is not glibc')
+    return node
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node as a program; return the exit code."""
+    return run(_make, arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
