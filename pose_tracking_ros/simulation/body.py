@@ -104,9 +104,9 @@ _HAND = (
     (0.95, 0.022, 0.010), (1.0, 0.004, 0.002),
 )  # fmt: skip
 _FOOT = (
-    (-0.14, 0.014, 0.018), (-0.08, 0.034, 0.042), (0.1, 0.040, 0.050), (0.3, 0.041, 0.055),
-    (0.5, 0.046, 0.044), (0.72, 0.050, 0.033), (0.9, 0.046, 0.028), (1.02, 0.028, 0.022),
-    (1.08, 0.006, 0.008),
+    (-0.12, 0.012, 0.016), (-0.06, 0.030, 0.036), (0.08, 0.036, 0.044), (0.28, 0.037, 0.050),
+    (0.46, 0.042, 0.040), (0.68, 0.046, 0.030), (0.86, 0.043, 0.025), (0.97, 0.028, 0.019),
+    (1.02, 0.006, 0.007),
 )  # fmt: skip
 # Levels of the torso in m above the pelvis, over pelvis, waist, chest, neck.
 _TORSO = (
@@ -117,7 +117,15 @@ _TORSO = (
 )  # fmt: skip
 _SPINE_LEVELS = (0.0, 0.17, 0.37, 0.515)
 _SPINE = ('pelvis', 'waist', 'chest', 'neck')
-_NECK = ((-0.35, 0.058, 0.058), (0.2, 0.053, 0.055), (0.9, 0.050, 0.054))
+_NECK = ((-0.5, 0.066, 0.062), (0.0, 0.058, 0.058), (0.5, 0.055, 0.058), (1.1, 0.054, 0.058))
+# Ears and nose: level along the head's left or up direction, half sizes, forward shift.
+_EAR = (
+    (-0.012, 0.004, 0.004), (-0.010, 0.020, 0.030), (0.002, 0.020, 0.032), (0.006, 0.006, 0.010),
+)  # fmt: skip
+_NOSE = (
+    (-0.32, 0.003, 0.003, 0.090), (-0.28, 0.016, 0.012, 0.092), (-0.20, 0.017, 0.018, 0.090),
+    (-0.05, 0.011, 0.014, 0.086), (0.12, 0.008, 0.010, 0.082), (0.2, 0.003, 0.003, 0.082),
+)  # fmt: skip
 # Head: level from -1 (chin) to 1 (crown), half width, half depth, forward shift.
 _HEAD = (
     (-1.0, 0.012, 0.016, 0.040), (-0.95, 0.034, 0.034, 0.034), (-0.82, 0.048, 0.058, 0.022),
@@ -139,8 +147,8 @@ _BUN = (
     (0.45, 0.036, 0.032, -0.125), (0.55, 0.006, 0.006, -0.125),
 )  # fmt: skip
 _SKIRT = (
-    (-0.25, 0.168, 0.122), (0.0, 0.180, 0.135), (0.3, 0.192, 0.150), (0.6, 0.200, 0.158),
-    (0.9, 0.208, 0.166), (1.1, 0.212, 0.170),
+    (-0.30, 0.163, 0.120), (-0.12, 0.178, 0.132), (0.1, 0.188, 0.142), (0.35, 0.194, 0.150),
+    (0.6, 0.200, 0.156), (0.9, 0.208, 0.164), (1.1, 0.212, 0.168),
 )  # fmt: skip
 _BACKPACK = (
     (0.06, 0.060, 0.030), (0.08, 0.130, 0.075), (0.16, 0.150, 0.092), (0.28, 0.150, 0.090),
@@ -152,6 +160,10 @@ def _spine(height: float) -> Mix:
     i = int(np.clip(np.searchsorted(_SPINE_LEVELS, height, side='right') - 1, 0, 2))
     t = (height - _SPINE_LEVELS[i]) / (_SPINE_LEVELS[i + 1] - _SPINE_LEVELS[i])
     return {_SPINE[i]: 1 - t, _SPINE[i + 1]: t}
+
+
+def _other(side: str) -> str:
+    return 'right' if side == 'left' else 'left'
 
 
 def _head_rings(part: str, rows: Sequence[tuple[float, float, float, float]]) -> list[Ring]:
@@ -181,7 +193,7 @@ def _template() -> list[Ring]:
     ]  # fmt: skip
     for t, lateral, sagittal in _SKIRT:
         knees = (('left_knee', 0.5 * t), ('right_knee', 0.5 * t))
-        centre = (('pelvis', 1 - t), *knees)
+        centre: tuple[tuple[str, float], ...] = (('pelvis', 1 - t), *knees)
         rings.append(
             Ring('skirt', t, centre, (('waist', -1.0), ('pelvis', 1.0)), lateral, sagittal)
         )
@@ -189,7 +201,17 @@ def _template() -> list[Ring]:
         Ring('backpack', t, tuple(_spine(t).items()), trunk, lateral, sagittal, -0.165, 'chest')
         for t, lateral, sagittal in _BACKPACK
     ]
-    rings += _tube('neck', ['neck', 'chin'], _NECK, 'chest', ahead=(-0.01, -0.014, -0.02))
+    rings += _tube('neck', ['neck', 'chin'], _NECK, 'chest', ahead=(-0.012, -0.014, -0.020, -0.03))
+    across = (('left_ear', 1.0), ('right_ear', -1.0))
+    for side, sign in (('left', 1.0), ('right', -1.0)):
+        for t, lateral, sagittal in _EAR:
+            # The ears are 0.16 m apart.
+            centre = ((f'{side}_ear', 1 + t / 0.16), (f'{_other(side)}_ear', -t / 0.16))
+            axis = tuple((name, sign * weight) for name, weight in across)
+            rings.append(
+                Ring(f'{side}_ear', t, centre, axis, lateral, sagittal, 0.0, 'head', True)
+            )
+    rings += _head_rings('nose', _NOSE)
     rings += _head_rings('head', _HEAD)
     rings += _head_rings('hair', _HAIR)
     rings += _head_rings('long_hair', _LONG_HAIR)
@@ -217,7 +239,8 @@ _RADII = np.array([[ring.lateral, ring.sagittal] for ring in TEMPLATE])
 _AHEAD = np.array([ring.ahead for ring in TEMPLATE])
 _FRAME = np.array([FRAMES.index(ring.frame) for ring in TEMPLATE])
 _IS_LIMB = np.array([ring.is_limb for ring in TEMPLATE])
-_IS_SKIRT = RING_PART == PARTS.index('skirt')
+_SKIRT_PART = PARTS.index('skirt')
+_IS_SKIRT = np.equal(RING_PART, _SKIRT_PART)
 
 
 def template_radii() -> Float[np.ndarray, 'ring 2']:

@@ -58,12 +58,12 @@ class Camera:
         """Projection matrix: homogeneous world point to homogeneous pixel; the third is depth."""
         fx, fy, cx, cy = self.intrinsics
         inner = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-        return inner @ np.column_stack([self.rotation, -self.rotation @ self.position])
+        pose = np.column_stack([self.rotation, -self.rotation @ self.position])
+        return np.asarray(inner @ pose)
 
     def depths(self, points: Float[np.ndarray, '*batch 3']) -> Float[np.ndarray, '*batch']:
         """Return how far points lie along the optical axis, m; negative behind the camera."""
-        depth: np.ndarray = (points - self.position) @ self.rotation[2]
-        return depth
+        return np.asarray((points - self.position) @ self.rotation[2])
 
     def project(
         self, points: Float[np.ndarray, '*batch 3']

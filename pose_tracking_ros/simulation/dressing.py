@@ -56,10 +56,13 @@ def _radii(look: Look) -> np.ndarray:
         belly = _TORSO * np.exp(-(((RING_LEVEL - 0.08) / 0.12) ** 2))
         radii += (0.22 * (look.girth - 1.05) * belly)[:, None] * np.array([0.5, 1.0])
     loose = _TOP_LOOSENESS_M[look.top_kind]
+    is_tucked = look.bottom_kind in ('skirt', 'dress') and look.top_kind != 'coat'
     # Collar and neck stay free.
-    radii[_TORSO & (RING_LEVEL > -0.09) & (RING_LEVEL < 0.45)] += loose
-    radii[_ARMS & (RING_LEVEL < _SLEEVE_END[look.top_kind])] += 0.7 * loose + 0.003
-    trousers = _LEGS & (RING_LEVEL < _TROUSER_END[look.bottom_kind])
+    radii[_TORSO & np.greater(RING_LEVEL, 0.1 if is_tucked else -0.09) & (RING_LEVEL < 0.45)] += (
+        loose
+    )
+    radii[_ARMS & np.less(RING_LEVEL, _SLEEVE_END[look.top_kind])] += 0.7 * loose + 0.003
+    trousers = _LEGS & np.less(RING_LEVEL, _TROUSER_END[look.bottom_kind])
     radii[trousers] += 0.006 + 0.012 * np.clip(RING_LEVEL[trousers] / 2, 0, 1)[:, None]
     if look.bottom_kind == 'shorts':
         radii[trousers] += 0.012 * np.clip(RING_LEVEL[trousers], 0, 1)[:, None]
@@ -157,6 +160,8 @@ def dress(look: Look, sectors: int) -> Outfit:
     if look.bottom_kind in ('skirt', 'dress') and look.top_kind == 'coat':
         tail = max(tail, _SKIRT_END[look.bottom_kind])
     is_drawn[skirt & (RING_LEVEL[1:] > tail + 0.01)] = False
+    # Thighs below cloth cannot show through it.
+    is_drawn[legs & (level < tail - 0.35)] = False
     skirt_colour = look.top if look.top_kind == 'coat' else np.array(legs_colour)
     paint(skirt, skirt_colour)
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from pose_tracking_ros.simulation.body import PARTS, RING_PART, surface
 from pose_tracking_ros.simulation.camera import Camera
 from pose_tracking_ros.simulation.dressing import dress
+from pose_tracking_ros.simulation.face import face_patches
 from pose_tracking_ros.simulation.gait import Bodies
 from pose_tracking_ros.simulation.obstacles import SUBPIXEL_BITS, fixed_point
 from pose_tracking_ros.simulation.wardrobe import Look
@@ -45,6 +46,8 @@ class Figure:
         bands: ring index of each quad.
         sectors: position of each quad around its ring.
         sector_count: quads around a ring.
+        patches_px: features of the face that look at the camera; they lie over the quads.
+        patch_colours: of the features, RGB reflectance.
     """
 
     person: int
@@ -58,6 +61,8 @@ class Figure:
     bands: Int[np.ndarray, 'quad']
     sectors: Int[np.ndarray, 'quad']
     sector_count: int
+    patches_px: Float[np.ndarray, 'patch corner 2']
+    patch_colours: Float[np.ndarray, 'patch 3']
 
     def touches(self, image_size: tuple[int, int]) -> bool:
         """Return whether the body's box overlaps the image."""
@@ -74,14 +79,21 @@ class Figure:
 
     def hidden_by_own_body(self) -> Bool[np.ndarray, 'joint']:
         """Return which joints lie behind another part of the same body."""
-        corners = self.quads_px[:, None]
-        edges = np.roll(corners, -1, axis=2) - corners
-        to_joint = self.joints_px[None, :, None] - corners
-        cross = edges[..., 0] * to_joint[..., 1] - edges[..., 1] * to_joint[..., 0]
-        inside = (cross >= 0).all(-1) | (cross <= 0).all(-1)
-        in_front = self.quad_depths_m[:, None] < (self.joint_depths_m - _FLESH)[None]
         hides = ~np.isin(RING_PART[self.bands], _PATIENT_PARTS)
-        hidden: np.ndarray = (inside & in_front & hides[:, None]).any(0)
+        nearest = (self.joint_depths_m - _FLESH).max()
+        hides &= self.quad_depths_m < nearest
+        corners = self.quads_px[hides]
+        x, y = self.joints_px.T
+        on_one_side = np.ones((len(corners), len(x)), dtype=bool)
+        on_other_side = on_one_side.copy()
+        for i in range(4):
+            here, there = corners[:, i], corners[:, (i + 1) % 4]
+            along = (there - here)[:, :, None]
+            cross = along[:, 0] * (y - here[:, 1:]) - along[:, 1] * (x - here[:, :1])
+            on_one_side &= cross >= 0
+            on_other_side &= cross <= 0
+        in_front = self.quad_depths_m[hides, None] < (self.joint_depths_m - _FLESH)[None]
+        hidden: np.ndarray = ((on_one_side | on_other_side) & in_front).any(0)
         return hidden
 
 
@@ -110,11 +122,22 @@ def figures_of(bodies: Bodies, looks: Sequence[Look], camera: Camera) -> list[Fi
         for k, i in enumerate(chosen):
             figure = _figure(
                 i, points[k], points_px[k], point_depths[k], outfits[k].is_drawn,
-                joints_px[k], joint_depths[k], camera,
+                joints_px[k], joint_depths[k], camera, _face(some, k, looks[i], camera),
             )  # fmt: skip
             if figure.touches(camera.image_size):
                 figures.append(figure)
     return sorted(figures, key=lambda figure: figure.depth_m)
+
+
+def _face(
+    bodies: Bodies, person: int, look: Look, camera: Camera
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the face's patches that look at the camera, in px, and their colours."""
+    corners, normals, colours = face_patches(bodies, person, look)
+    sight = corners.mean(1) - camera.position
+    sight /= np.linalg.norm(sight, axis=-1, keepdims=True)
+    seen = (sight * normals).sum(-1) < -0.12
+    return camera.project(corners[seen])[0], colours[seen]
 
 
 def _figure(
@@ -126,21 +149,30 @@ def _figure(
     joints_px: np.ndarray,
     joint_depths: np.ndarray,
     camera: Camera,
+    face: tuple[np.ndarray, np.ndarray],
 ) -> Figure:
-    def quads_of(grid: np.ndarray) -> np.ndarray:
-        turned = np.roll(grid, -1, axis=1)
-        return np.stack([grid[:-1], turned[:-1], turned[1:], grid[1:]], axis=2)
-
     bands, sectors = np.nonzero(is_drawn)
-    quads = quads_of(points)[bands, sectors]
-    quads_px = quads_of(points_px)[bands, sectors]
-    box = np.concatenate([quads_px.min((0, 1)), quads_px.max((0, 1))])
+    after = (sectors + 1) % is_drawn.shape[1]
+
+    def quads_of(grid: np.ndarray) -> np.ndarray:
+        corners = (
+            grid[bands, sectors], grid[bands, after], grid[bands + 1, after],
+            grid[bands + 1, sectors],
+        )  # fmt: skip
+        return np.stack(corners, axis=1)
+
+    quads = quads_of(points)
     normals = np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])
-    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
-    faces_camera = ((quads.mean(1) - camera.position) * normals).sum(-1) < 0
-    quad_depths = quads_of(depths[..., None])[bands, sectors].mean((1, 2))
+    outward = ((quads[:, 0] + quads[:, 2]) * 0.5 - camera.position) * normals
+    faces_camera = outward[:, 0] + outward[:, 1] + outward[:, 2] < 0
+    quads_px = quads_of(points_px)
+    flat = quads_px.reshape(-1, 2)
+    box = np.concatenate([flat.min(0), flat.max(0)])
+    quad_depths = quads_of(depths).sum(1) / 4
     kept = np.nonzero(faces_camera)[0]
     kept = kept[np.argsort(-quad_depths[kept])]
+    normals = normals[kept]
+    normals /= np.maximum(np.sqrt((normals**2) @ np.ones((3, 1))), 1e-12)
     return Figure(
         person=person,
         depth_m=float(joint_depths.mean()),
@@ -149,8 +181,10 @@ def _figure(
         joint_depths_m=joint_depths,
         quads_px=quads_px[kept],
         quad_depths_m=quad_depths[kept],
-        normals=normals[kept],
+        normals=normals,
         bands=bands[kept],
         sectors=sectors[kept],
         sector_count=is_drawn.shape[1],
+        patches_px=face[0],
+        patch_colours=face[1],
     )

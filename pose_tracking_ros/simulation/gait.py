@@ -82,8 +82,7 @@ class Bodies:
 def _bump(phase: np.ndarray, centre: float, width: float) -> np.ndarray:
     """Return a smooth periodic bump of height 1."""
     away = np.angle(np.exp(1j * (phase - centre)))
-    bump: np.ndarray = np.exp(-((away / width) ** 2))
-    return bump
+    return np.asarray(np.exp(-((away / width) ** 2)))
 
 
 def _frame(yaw: np.ndarray, lean: np.ndarray) -> np.ndarray:
@@ -100,10 +99,8 @@ def _swing(frame: np.ndarray, angle: np.ndarray, aside: np.ndarray) -> np.ndarra
     """Return directions that hang down, swung forward by `angle` and to the left by `aside`."""
     left, ahead, up = frame[:, 0], frame[:, 1], frame[:, 2]
     cos = np.cos(aside)[:, None]
-    return (
-        cos * (np.sin(angle)[:, None] * ahead - np.cos(angle)[:, None] * up)
-        + np.sin(aside)[:, None] * left
-    )
+    swung = np.sin(angle)[:, None] * ahead - np.cos(angle)[:, None] * up
+    return np.asarray(cos * swung + np.sin(aside)[:, None] * left)
 
 
 def _blend(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:

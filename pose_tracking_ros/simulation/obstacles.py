@@ -19,9 +19,9 @@ KINDS = ('pillar', 'wall', 'kiosk', 'van')
 
 def fixed_point(corners_px: Float[np.ndarray, '*batch 2']) -> np.ndarray:
     """Return corners as OpenCV's fixed-point integers; its pixel centres are whole numbers."""
-    corners: np.ndarray = np.round((corners_px - 0.5) * 2**SUBPIXEL_BITS)
+    corners = np.round((corners_px - 0.5) * 2**SUBPIXEL_BITS)
     # Far-off corners of a polygon that crosses the image must not overflow.
-    return np.clip(corners, -(2**24), 2**24).astype(np.int32)
+    return np.asarray(np.clip(corners, -(2**24), 2**24), dtype=np.int32)
 
 
 @dataclass(frozen=True, eq=False)

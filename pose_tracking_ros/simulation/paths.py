@@ -75,7 +75,7 @@ def walk(
     if not legs or not all(legs):
         raise ValueError('legs: expected at least one leg with at least one waypoint each')
     times = [point[0] for leg in legs for point in leg]
-    if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if (np.diff(times) <= 0).any():
         raise ValueError(f'legs: expected rising waypoint times, got {times}')
     samples = []
     for leg in legs:

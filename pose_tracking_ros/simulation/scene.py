@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from pose_tracking_ros.simulation.camera import Camera, CameraMotion
-from pose_tracking_ros.simulation.figures import Figure, figures_of
+from pose_tracking_ros.simulation.figures import figures_of
 from pose_tracking_ros.simulation.gait import Bodies, Posture, pose_bodies
 from pose_tracking_ros.simulation.obstacles import Obstacle
 from pose_tracking_ros.simulation.paths import Walk
+from pose_tracking_ros.simulation.rendering import Renderer
 from pose_tracking_ros.simulation.truth import FrameTruth, truth_of
 from pose_tracking_ros.simulation.wardrobe import Look, appearance_of
 
@@ -52,6 +54,7 @@ class Scene:
         cast: people, whose walks have `frame_count` entries; identities count from 1.
         obstacles: what may hide people.
         motion: of the camera.
+        is_street: takes place on a street, instead of on a square.
 
     Raises:
         ValueError: the image is smaller than 32 px, or a walk has another length.
@@ -67,6 +70,7 @@ class Scene:
         cast: Sequence[Actor],
         obstacles: Sequence[Obstacle],
         motion: CameraMotion,
+        is_street: bool = False,
     ) -> None:
         if min(image_size) < 32:
             raise ValueError(
@@ -86,6 +90,7 @@ class Scene:
         self.cast = tuple(cast)
         self.obstacles = tuple(obstacles)
         self.motion = motion
+        self.is_street = is_street
         self._looks = [actor.look for actor in cast]
         self._appearance = np.array([appearance_of(look) for look in self._looks])
 
@@ -154,9 +159,12 @@ class Scene:
             )
         )
 
-    def _figures(self, index: int) -> tuple[Camera, list[Figure]]:
-        camera = self.camera(index)
-        return camera, figures_of(self.bodies(index), self._looks, camera)
+    @cached_property
+    def _renderer(self) -> Renderer:
+        # Pictures of houses and ground take a moment to make; truth does not need them.
+        return Renderer(
+            self.seed, self.image_size, self._looks, self.obstacles, is_street=self.is_street
+        )
 
     def truth(self, index: int) -> FrameTruth:
         """Return the ground truth of a frame, without rendering it.
@@ -164,5 +172,17 @@ class Scene:
         Raises:
             IndexError: there is no such frame.
         """
-        camera, figures = self._figures(index)
+        camera = self.camera(index)
+        figures = figures_of(self.bodies(index), self._looks, camera)
         return truth_of(figures, self.obstacles, self._appearance, camera, self.stamp_s(index))
+
+    def render(self, index: int) -> UInt8[np.ndarray, 'height width 3']:
+        """Return the picture of a frame, RGB; the same one whenever it is asked for.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        camera = self.camera(index)
+        bodies = self.bodies(index)
+        figures = figures_of(bodies, self._looks, camera)
+        return self._renderer.render(index, camera, bodies, figures)

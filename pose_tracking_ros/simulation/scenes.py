@@ -42,8 +42,14 @@ def _meetings(looks: Sequence[Look], t: Stamps) -> list[Actor]:
     return [
         # They meet, stand one behind the other, and each goes back: a tracker that carries on
         # with the old velocity looks for them on the wrong side.
-        _actor(looks[0], t, [(0.4, -2.3, 5.6), (2.3, 0.0, 5.6), (3.5, 0.0, 5.6), (6.2, -3.8, 5.6)]),
-        _actor(looks[1], t, [(0.4, 2.3, 6.1), (2.3, 0.0, 6.1), (3.5, 0.0, 6.1), (6.2, 3.8, 6.1)]),
+        _actor(
+            looks[0], t,
+            [(0.4, -2.3, 5.6), (2.3, 0.0, 5.6), (3.5, 0.0, 5.6), (6.2, -3.8, 5.6)],
+        ),
+        _actor(
+            looks[1], t,
+            [(0.4, 2.3, 6.1), (2.3, 0.0, 6.1), (3.5, 0.0, 6.1), (6.2, 3.8, 6.1)],
+        ),
         # The one in front turns round and hides the other while both walk on, then turns again:
         # a tracker that keeps the old box looks for the hidden one where they met.
         _actor(
@@ -74,8 +80,14 @@ def _full_occlusion(rng: np.random.Generator, t: Stamps) -> Plan:
         # Straight on behind the wall: hidden for a second, and wider away than their own width.
         _actor(looks[0], t, [(0.0, -3.0, 7.5), (5.2, 3.8, 7.5), (6.2, 5.6, 7.5)]),
         # Two go behind the wall from both sides, and each comes back out where they went in.
-        _actor(looks[1], t, [(4.4, -5.2, 7.3), (8.2, -0.2, 7.3), (8.6, -0.2, 7.3), (12.6, -5.4, 7.3)]),
-        _actor(looks[2], t, [(4.6, 5.2, 8.0), (8.3, 0.15, 8.0), (8.7, 0.15, 8.0), (12.6, 5.4, 8.0)]),
+        _actor(
+            looks[1], t,
+            [(4.4, -5.2, 7.3), (8.2, -0.2, 7.3), (8.6, -0.2, 7.3), (12.6, -5.4, 7.3)],
+        ),
+        _actor(
+            looks[2], t,
+            [(4.6, 5.2, 8.0), (8.3, 0.15, 8.0), (8.7, 0.15, 8.0), (12.6, 5.4, 8.0)],
+        ),
         # Somebody stands close to the camera, and a child walks by behind them.
         _actor(looks[3], t, [(9.3, -2.6, 3.2), (10.6, -1.15, 3.1)], facing_rad=0.3),
         _actor(looks[4], t, [(11.0, -5.6, 8.4), (15.5, -0.6, 8.4)]),
@@ -99,7 +111,10 @@ def _leave_and_return(rng: np.random.Generator, t: Stamps) -> Plan:
             [(7.9, 4.0, 5.6), (12.0, -1.0, 5.4)],
         ),
         _actor(looks[2], t, [(0.0, -1.9, 10.2)], facing_rad=np.pi - 0.2, waves_s=(3.0, 9.0)),
-        _actor(looks[3], t, [(0.0, 4.4, 11.5), (6.0, 0.6, 11.2), (7.5, 0.6, 11.2), (12.0, 4.0, 12.0)]),
+        _actor(
+            looks[3], t,
+            [(0.0, 4.4, 11.5), (6.0, 0.6, 11.2), (7.5, 0.6, 11.2), (12.0, 4.0, 12.0)],
+        ),
     ]  # fmt: skip
     return cast, [], _TRIPOD
 
@@ -184,10 +199,11 @@ def _crowd(rng: np.random.Generator, t: Stamps) -> Plan:
 class _Recipe:
     plan: Callable[[np.random.Generator, Stamps], Plan]
     duration_s: float
+    is_street: bool = False
 
 
 _RECIPES = {
-    'street': _Recipe(_street, 20.0),
+    'street': _Recipe(_street, 20.0, is_street=True),
     'crossing': _Recipe(_crossing, 14.0),
     'full_occlusion': _Recipe(_full_occlusion, 15.5),
     'leave_and_return': _Recipe(_leave_and_return, 12.0),
@@ -242,4 +258,6 @@ def make_scene(
     # The name takes part, so that scenes with the same seed have different people.
     rng = np.random.default_rng([seed, *name.encode()])
     cast, obstacles, motion = recipe.plan(rng, stamps_s)
-    return Scene(name, seed, image_size, rate_hz, frame_count, cast, obstacles, motion)
+    return Scene(
+        name, seed, image_size, rate_hz, frame_count, cast, obstacles, motion, recipe.is_street
+    )

@@ -87,8 +87,8 @@ def truth_of(
         cx1, cy1, cx2, cy2 = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
         inside = mask[cy1 - y1 : cy2 - y1, cx1 - x1 : cx2 - x1]
         before = covered[cy1:cy2, cx1:cx2]
-        seen = np.count_nonzero(inside > before)
-        visible_fraction[thing.person] = seen / max(np.count_nonzero(mask), 1)
+        seen = int(np.count_nonzero(inside > before))
+        visible_fraction[thing.person] = seen / max(int(np.count_nonzero(mask)), 1)
         # Pixel (0, 0) covers [0, 1) in both directions.
         column, row = np.floor(thing.joints_px).astype(int).T
         in_image = (column >= 0) & (row >= 0) & (column < width) & (row < height)

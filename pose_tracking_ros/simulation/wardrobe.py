@@ -31,10 +31,14 @@ _HAIRS: tuple[Colour, ...] = (
     (0.62, 0.60, 0.58), (0.42, 0.18, 0.09),
 )  # fmt: skip
 _TOP_COLOURS: tuple[Colour, ...] = (
-    (0.72, 0.10, 0.12), (0.10, 0.22, 0.55), (0.88, 0.87, 0.84), (0.10, 0.11, 0.13),
-    (0.12, 0.42, 0.24), (0.90, 0.68, 0.14), (0.45, 0.14, 0.42), (0.38, 0.60, 0.78),
-    (0.85, 0.40, 0.14), (0.46, 0.45, 0.43), (0.86, 0.55, 0.62), (0.30, 0.34, 0.20),
-    (0.16, 0.52, 0.55), (0.55, 0.38, 0.24),
+    (0.60, 0.14, 0.15), (0.16, 0.24, 0.44), (0.86, 0.85, 0.82), (0.12, 0.12, 0.14),
+    (0.18, 0.36, 0.26), (0.80, 0.64, 0.26), (0.40, 0.20, 0.38), (0.44, 0.58, 0.70),
+    (0.76, 0.42, 0.24), (0.46, 0.45, 0.43), (0.80, 0.58, 0.60), (0.34, 0.36, 0.24),
+    (0.22, 0.46, 0.48), (0.56, 0.44, 0.32), (0.70, 0.66, 0.56), (0.26, 0.30, 0.34),
+)  # fmt: skip
+_ACCENTS: tuple[Colour, ...] = (
+    (0.88, 0.87, 0.84), (0.13, 0.13, 0.15), (0.16, 0.20, 0.34), (0.55, 0.54, 0.52),
+    (0.62, 0.18, 0.17), (0.70, 0.62, 0.48),
 )  # fmt: skip
 _BOTTOM_COLOURS: tuple[Colour, ...] = (
     (0.13, 0.18, 0.32), (0.09, 0.09, 0.10), (0.55, 0.47, 0.35), (0.30, 0.31, 0.33),
@@ -91,16 +95,19 @@ def random_look(rng: np.random.Generator, is_child: bool = False) -> Look:
     height_m = (
         rng.uniform(1.12, 1.32) if is_child else np.clip(rng.normal(1.71, 0.085), 1.54, 1.92)
     )
+    top_kind = str(rng.choice(TOPS, p=(0.32, 0.28, 0.24, 0.08, 0.08)))
+    pattern = str(rng.choice(PATTERNS, p=(0.5, 0.19, 0.11, 0.11, 0.09)))
     return Look(
         height_m=float(height_m),
         girth=float(np.clip(rng.normal(1.0, 0.09), 0.86, 1.25)),
         skin=_pick(rng, _SKINS, 0.015),
         hair=_pick(rng, _HAIRS, 0.015),
-        hair_style=str(rng.choice(HAIR_STYLES, p=(0.48, 0.26, 0.06, 0.1, 0.1))),
+        hair_style=str(rng.choice(HAIR_STYLES, p=(0.5, 0.28, 0.04, 0.08, 0.1))),
         top=_pick(rng, _TOP_COLOURS),
-        accent=_pick(rng, _TOP_COLOURS),
-        top_kind=str(rng.choice(TOPS, p=(0.3, 0.27, 0.25, 0.1, 0.08))),
-        pattern=str(rng.choice(PATTERNS, p=(0.42, 0.2, 0.14, 0.12, 0.12))),
+        accent=_pick(rng, _ACCENTS),
+        top_kind=top_kind,
+        # Jackets and coats are of one colour; their accent is what shows at the open front.
+        pattern='plain' if top_kind in ('jacket', 'coat') else pattern,
         bottom=_pick(rng, _BOTTOM_COLOURS),
         bottom_kind=str(rng.choice(BOTTOMS, p=(0.68, 0.14, 0.1, 0.08))),
         shoes=_pick(rng, _SHOE_COLOURS),
@@ -110,7 +117,7 @@ def random_look(rng: np.random.Generator, is_child: bool = False) -> Look:
 
 def _features(look: Look) -> np.ndarray:
     """Return what an observer could tell people apart by, weighted by how much of it shows."""
-    is_patterned = look.pattern != 'plain'
+    is_patterned = look.pattern != 'plain' or look.top_kind in ('jacket', 'coat')
     second = look.accent if is_patterned else look.top
     legs = look.top if look.bottom_kind == 'dress' else look.bottom
     return np.concatenate(
