@@ -94,11 +94,18 @@ def run_logged(
         status = process.wait()
     if status != 0:
         output = ''.join(recent)
-        errors = [line for line in recent if re.search(r'error|fatal', line, re.IGNORECASE)]
-        shown = ''.join('    ' + line for line in (errors or recent)[-8:])
+        shown = ''.join('    ' + line for line in telling_lines(recent))
         raise SetupError(
             f'{what} failed.',
             f'{Path(command[0]).name} ended with status {status}; its last words '
             f'(all of them are in {log_file}):\n{shown}',
             remedy_for(output),
         )
+
+
+def telling_lines(lines: list[str], most: int = 10) -> list[str]:
+    """Return the lines of a failed command's output that say most: from the first error on."""
+    for start, line in enumerate(lines):
+        if re.search(r'\b(error|fatal)\b', line, re.IGNORECASE):
+            return [line for line in lines[start:] if line.strip()][:most]
+    return lines[-most:]
