@@ -110,9 +110,7 @@ class ImageInput:
         else:
             self._health.resolve('qos')
         silent_s = self._now_s() - self._heard_s
-        if silent_s < silence_warning_s:
-            self._health.resolve('silence')
-        elif 'silence' not in self._health.active():
+        if silent_s >= silence_warning_s and 'silence' not in self._health.active():
             self._health.report(
                 'silence',
                 silence_text(
@@ -137,6 +135,7 @@ class ImageInput:
 
     def _receive(self, message: Any) -> None:
         self._heard_s = self._now_s()
+        self._health.resolve('silence')
         self._on_image(message)
 
     def _refused(self, event: QoSRequestedIncompatibleQoSInfo) -> None:

@@ -15,7 +15,6 @@ os.environ.pop('ROS_LOCALHOST_ONLY', None)
 
 from pose_tracking_ros.people import People
 
-PERSON = (40.0, 20.0, 80.0, 140.0)
 TIMEOUT_S = 30.0
 """For what takes milliseconds on an idle machine."""
 
@@ -79,7 +78,7 @@ class PaperEngine:
             return People.none(size, dim=4)
         xs, ys = np.meshgrid(np.linspace(45, 75, 17), [80.0])
         return People(
-            boxes=[PERSON],
+            boxes=[(40.0, 20.0, 80.0, 140.0)],
             scores=[0.9],
             keypoints=np.dstack([xs, ys]),
             keypoint_scores=np.full((1, 17), 0.8),
@@ -100,7 +99,9 @@ class Graph:
         rclpy.init(context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.nodes = []
+        self.matches = {}
         self.peer = self.add(rclpy.create_node('peer', **self.options()))
+        self._watch(self.peer)
 
     def options(self, **parameters):
         from rclpy.parameter import Parameter
@@ -126,10 +127,41 @@ class Graph:
         node = TrackerNode(lambda settings: engine, draw, **self.options(**parameters))
         node.warnings = []
         node._health._warn = node.warnings.append
+        self._watch(node)
         self.add(node)
         if is_started:
             assert node.start()
         return node
+
+    def _watch(self, node):
+        """Let `matches` know which subscriptions of a node see a publisher.
+
+        The publisher sees a subscriber earlier than the other way round; what it sends in between
+        is lost, and a test that waits for it would wait in vain.
+        """
+        from rclpy.event_handler import SubscriptionEventCallbacks
+
+        create = node.create_subscription
+
+        def create_watched(message_type, topic, callback, qos, *, event_callbacks=None):
+            watched = event_callbacks or SubscriptionEventCallbacks()
+            name = node.resolve_topic_name(topic)
+            self.matches[node, name] = 0
+
+            def count(event):
+                self.matches[node, name] = event.current_count
+
+            watched.matched = count
+            return create(message_type, topic, callback, qos, event_callbacks=watched)
+
+        node.create_subscription = create_watched
+
+    def connect(self, publisher, node=None):
+        """Wait until a publisher and the node's subscription know each other."""
+        node = node or self.peer
+        name = publisher.topic_name
+        self.until(publisher.get_subscription_count, f'{name} has a subscriber')
+        self.until(lambda: self.matches.get((node, name)), f'subscriber of {name} has a publisher')
 
     def until(self, condition, what='condition', timeout_s=TIMEOUT_S):
         """Spin until the condition holds; return its value."""
@@ -216,7 +248,9 @@ def scene(graph, engine):
         poses = graph.listen(TrackedPoseArray, 'tracked_poses')
         camera = graph.camera()
         tracker = graph.tracker(engine, **parameters)
-        connect(graph, camera, tracker)
+        graph.until(lambda: 'reliable)' in tracker._input.description, 'reliable')
+        graph.connect(camera, tracker)
+        graph.connect(tracker._outputs._poses)
 
         def show(message, timeout_s=TIMEOUT_S):
             """Publish an image and return the poses that come of it."""
@@ -235,15 +269,6 @@ def scene(graph, engine):
         )
 
     return make
-
-
-def connect(graph, camera, tracker):
-    """Wait until images reach the tracker and poses reach the peer."""
-    graph.until(
-        lambda: camera.get_subscription_count() and 'reliable)' in tracker._input.description,
-        'camera and tracker connected',
-    )
-    graph.until(lambda: tracker._outputs._poses.get_subscription_count(), 'poses connected')
 
 
 @pytest.fixture
