@@ -260,25 +260,32 @@ def rgb_from_compressed(image_format: str, data: Any) -> UInt8[np.ndarray, 'heig
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
 
-def fill_image_message(message: Any, image: UInt8[np.ndarray, 'height width 3']) -> None:
-    """Put an RGB image into a `sensor_msgs/Image` as rgb8; the header is left alone.
+def fill_image_message(
+    message: Any, image: UInt8[np.ndarray, 'height width 3'], encoding: str = 'rgb8'
+) -> None:
+    """Put an RGB image into a `sensor_msgs/Image`; the header is left alone.
 
     Args:
         message: its size, encoding, step and data are overwritten.
-        image: copied once.
+        image: RGB; it is copied.
+        encoding: `rgb8` or `bgr8`.
 
     Raises:
-        ImageError: the image is not uint8 with three channels.
+        ImageError: the image is not uint8 with three channels, or the encoding is another.
     """
+    if encoding not in ('rgb8', 'bgr8'):
+        raise ImageError(f'encoding: expected rgb8 or bgr8, got {encoding!r}')
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(
             f'image: expected uint8 of shape height x width x 3, got {image.dtype} '
             f'of shape {" x ".join(map(str, image.shape))}'
         )
+    if encoding == 'bgr8':
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     height, width = image.shape[:2]
     message.height = height
     message.width = width
-    message.encoding = 'rgb8'
+    message.encoding = encoding
     message.is_bigendian = 0
     message.step = 3 * width
     # Of all that rclpy accepts here only array.array is taken over without a loop in Python:

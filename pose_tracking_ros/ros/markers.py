@@ -11,7 +11,6 @@ per joint would cost eight times as much.
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,9 +23,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_tracking_ros.people import KeypointState, Track, TrackState
 from pose_tracking_ros.skeleton import Skeleton
+from pose_tracking_ros.viewing.overlay import colour_of
 
-# Each id turns the hue by the golden section: neighbours differ most.
-_GOLDEN_TURN = 0.618033988749895
 _TEXT_HEIGHT_PX = 24.0
 _LINE_WIDTH_PX = 3.0
 _JOINT_SIZE_PX = 7.0
@@ -92,10 +90,11 @@ class _PointPool:
         return points
 
 
-def colour_of(track_id: int, alpha: float = 1.0) -> ColorRGBA:
-    """Return the colour of a track; the same id always has the same one."""
-    red, green, blue = colorsys.hsv_to_rgb(track_id * _GOLDEN_TURN % 1.0, 0.85, 1.0)
-    return ColorRGBA(r=red, g=green, b=blue, a=alpha)
+def _colour(track: Track) -> ColorRGBA:
+    """Return the colour of a track, as in pictures; faint where this image does not support it."""
+    red, green, blue = colour_of(track.track_id)
+    alpha = 1.0 if track.is_matched else 0.35
+    return ColorRGBA(r=red / 255, g=green / 255, b=blue / 255, a=alpha)
 
 
 class MarkerWriter:
@@ -123,8 +122,7 @@ class MarkerWriter:
         boxes = _list_marker(header, 'boxes', Marker.LINE_LIST, _LINE_WIDTH_PX * plane.scale_m)
         texts = []
         for track in shown:
-            # What is not supported by this image is drawn faintly.
-            colour = colour_of(track.track_id, 1.0 if track.is_matched else 0.35)
+            colour = _colour(track)
             known = _is_drawn(track)
             _extend(joints, self._points.take(plane, track.keypoints[known]), colour)
             ends = self._limbs[known[self._limbs].all(axis=1)]

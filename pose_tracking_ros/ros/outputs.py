@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,12 @@ from pose_tracking_ros.ros.conversion import PoseArrayWriter, event_message, ske
 from pose_tracking_ros.ros.image_decoding import fill_image_message
 from pose_tracking_ros.ros.markers import MarkerWriter, PixelPlane
 from pose_tracking_ros.ros.qos import LATCHED, OUTPUT, newest_only
-from pose_tracking_ros.ros.trails import TrailKeeper
 from pose_tracking_ros.settings import NodeSettings
 from pose_tracking_ros.skeleton import Skeleton
+from pose_tracking_ros.viewing.trails import Trails
 
 Draw = Callable[
-    [UInt8[np.ndarray, 'height width 3'], Sequence[Track], Mapping[int, Any]],
+    [UInt8[np.ndarray, 'height width 3'], Sequence[Track], Trails | None],
     UInt8[np.ndarray, 'height width 3'],
 ]
 """Draws tracks and their trails on a copy of an RGB image."""
@@ -76,7 +76,7 @@ class Outputs:
         self._marker_rate = RateLimit()
         self._annotated_rate = RateLimit()
         self._annotated_message = Image()
-        self._trails = TrailKeeper()
+        self._trails = Trails()
 
     @property
     def wants_camera_info(self) -> bool:
@@ -156,13 +156,14 @@ class Outputs:
         else:
             self._marker_writer.forget()
         if not self._annotated.get_subscription_count():
-            self._trails.clear()
+            self._trails = Trails()
             return
-        self._trails.add(result.tracks, stamp_s, settings.trail_s)
+        if settings.trail_s > 0:
+            self._trails.max_age_s = settings.trail_s
+            self._trails.update(result.tracks, stamp_s)
         if self._annotated_rate.allows(settings.max_annotated_hz):
-            fill_image_message(
-                self._annotated_message, self._draw(image, result.tracks, self._trails.trails())
-            )
+            trails = self._trails if settings.trail_s > 0 else None
+            fill_image_message(self._annotated_message, self._draw(image, result.tracks, trails))
             self._annotated_message.header = header
             self._annotated.publish(self._annotated_message)
 
@@ -175,4 +176,4 @@ class Outputs:
         deletion = self._marker_writer.clear(header)
         if deletion is not None:
             self._markers.publish(deletion)
-        self._trails.clear()
+        self._trails = Trails()

@@ -34,9 +34,10 @@ from pose_tracking_ros.ros.outputs import Draw, Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.ros.program import enlarge_malloc, run
 from pose_tracking_ros.ros.qos import OUTPUT
-from pose_tracking_ros.ros.worker import Worker
+from pose_tracking_ros.ros.worker import Task, take_from
 from pose_tracking_ros.settings import NetworkSettings, NodeSettings, TrackerSettings
 from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.viewing.overlay import draw_tracks
 
 if TYPE_CHECKING:
     from pose_tracking_ros.inference.engine import Engine
@@ -56,13 +57,6 @@ def _load_engine(settings: NetworkSettings) -> Engine:
     from pose_tracking_ros.inference import load_engine
 
     return load_engine(settings)
-
-
-def _draw(*arguments: Any) -> Any:
-    # Only those who look at the picture need the drawing code.
-    from pose_tracking_ros.viewing.overlay import draw_tracks
-
-    return draw_tracks(*arguments)
 
 
 def _telling(transition: _Transition) -> _Transition:
@@ -92,7 +86,7 @@ class TrackerNode(LifecycleNode):
     """
 
     def __init__(
-        self, load: EngineFactory = _load_engine, draw: Draw = _draw, **options: Any
+        self, load: EngineFactory = _load_engine, draw: Draw = draw_tracks, **options: Any
     ) -> None:
         super().__init__('tracker_node', **options)
         self._load = load
@@ -108,7 +102,7 @@ class TrackerNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
         self._mailbox: Mailbox[Any] = Mailbox()
-        self._worker: Worker[Any] | None = None
+        self._worker: Task | None = None
         self._processor: Processor | None = None
         self._camera_info_input: Subscription | None = None
         self._is_enabled = True
@@ -142,7 +136,8 @@ class TrackerNode(LifecycleNode):
     def stop(self, timeout_s: float) -> bool:
         """End the worker without waiting for stored images; return whether it ended in time."""
         self._mailbox.clear()
-        return self._worker is None or self._worker.stop(timeout_s)
+        self._mailbox.close()
+        return self._worker is None or self._worker.join(timeout_s)
 
     @_telling
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -183,7 +178,7 @@ class TrackerNode(LifecycleNode):
             self._meter,
             self.get_clock(),
         )
-        self._worker = Worker(self._mailbox, self._processor.process)
+        self._worker = take_from(self._mailbox, self._processor.process)
         if self._is_enabled:
             self._listen()
         return result
@@ -223,7 +218,8 @@ class TrackerNode(LifecycleNode):
         self._follow_camera_info(False)
         if self._worker is None:
             return
-        if not self._worker.stop(_DRAIN_TIMEOUT_S):
+        self._mailbox.close()
+        if not self._worker.join(_DRAIN_TIMEOUT_S):
             self.get_logger().error(
                 f'the image at hand was not finished within {_DRAIN_TIMEOUT_S:.0f} s'
             )

@@ -1,47 +1,58 @@
-"""The thread that takes images from the mailbox and processes them."""
+"""Threads whose failure does not go unnoticed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from pose_tracking_ros.ros.mailbox import Mailbox
 
 ItemT = TypeVar('ItemT')
 
 
-class Worker(Generic[ItemT]):
-    """Processes what comes into a mailbox, one item after the other, in a thread of its own.
+class Task:
+    """Runs a function in a thread of its own.
 
     Args:
-        mailbox: its closing ends the thread, after what is stored in it.
-        process: called with each item. An exception ends the thread; `raise_failure` passes it
-            on, so that it cannot go unnoticed.
+        work: called once. What it raises is kept for `raise_failure`.
     """
 
-    def __init__(self, mailbox: Mailbox[ItemT], process: Callable[[ItemT], None]) -> None:
-        self._mailbox = mailbox
-        self._process = process
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix='worker')
-        self._result = self._pool.submit(self._run)
-        # Lets the thread end when the mailbox is closed.
-        self._pool.shutdown(wait=False)
+    def __init__(self, work: Callable[[], None]) -> None:
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix='task')
+        self._result = pool.submit(work)
+        # Takes no further work, so that the thread ends with this one.
+        pool.shutdown(wait=False)
 
-    def _run(self) -> None:
-        while (item := self._mailbox.take()) is not None:
-            self._process(item)
+    @property
+    def is_done(self) -> bool:
+        """Whether the function has returned or raised."""
+        return self._result.done()
 
     def raise_failure(self) -> None:
-        """Raise what ended the thread, if anything did.
+        """Raise what the function raised, if it has ended that way.
 
         Raises:
-            Exception: whatever `process` raised.
+            Exception: whatever it was.
         """
         if self._result.done():
             self._result.result()
 
-    def stop(self, timeout_s: float) -> bool:
-        """Close the mailbox and wait for the thread; return whether it ended in time."""
-        self._mailbox.close()
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; return whether it came in time."""
         return not wait([self._result], timeout=timeout_s).not_done
+
+
+def take_from(mailbox: Mailbox[ItemT], process: Callable[[ItemT], None]) -> Task:
+    """Process what comes into a mailbox, one item after the other, in a thread.
+
+    Args:
+        mailbox: closing it ends the thread, after what is stored in it.
+        process: called with each item; what it raises ends the thread.
+    """
+
+    def work() -> None:
+        while (item := mailbox.take()) is not None:
+            process(item)
+
+    return Task(work)

@@ -315,9 +315,11 @@ def test_unreadable_files_say_what_was_expected_and_what_came(image_format, data
         assert word in str(caught.value)
 
 
-def test_a_message_survives_the_way_out_and_back(picture):
+@pytest.mark.parametrize('encoding', ['rgb8', 'bgr8'])
+def test_a_message_survives_the_way_out_and_back(picture, encoding):
     message = SimpleNamespace()
-    fill_image_message(message, picture[:, ::-1])  # not contiguous
+    fill_image_message(message, picture[:, ::-1], encoding)  # not contiguous
+    assert message.encoding == encoding
     assert (message.height, message.width, message.step) == (HEIGHT, WIDTH, WIDTH * 3)
     assert isinstance(message.data, array.array)
     assert message.data.typecode == 'B'
@@ -335,3 +337,8 @@ def test_a_compressed_message_is_told_apart_by_its_fields(picture):
 def test_only_rgb_goes_into_a_message(image):
     with pytest.raises(ImageError, match='expected uint8 of shape height x width x 3'):
         fill_image_message(SimpleNamespace(), image)
+
+
+def test_only_two_encodings_are_written(picture):
+    with pytest.raises(ImageError, match="expected rgb8 or bgr8, got 'mono8'"):
+        fill_image_message(SimpleNamespace(), picture, 'mono8')
