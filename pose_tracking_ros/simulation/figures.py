@@ -11,8 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from pose_tracking_ros.simulation.body import PARTS, RING_PART, surface
 from pose_tracking_ros.simulation.camera import Camera
-from pose_tracking_ros.simulation.dressing import dress
-from pose_tracking_ros.simulation.face import face_patches
+from pose_tracking_ros.simulation.dressing import Outfit, dress
 from pose_tracking_ros.simulation.gait import Bodies
 from pose_tracking_ros.simulation.obstacles import SUBPIXEL_BITS, fixed_point
 from pose_tracking_ros.simulation.wardrobe import Look
@@ -21,6 +20,7 @@ from pose_tracking_ros.skeleton import COCO_17
 NEAREST_M = 0.6
 """People nearer to the camera than this are not drawn."""
 
+_ROUNDNESS = ((210, 20), (90, 14), (55, 10))
 _PATIENT_PARTS = [PARTS.index(part) for part in ('skirt', 'hair', 'long_hair', 'bun')]
 # Flesh in front of a joint that belongs to the joint itself, m: more hides it.
 _FLESH_M = {
@@ -46,8 +46,6 @@ class Figure:
         bands: ring index of each quad.
         sectors: position of each quad around its ring.
         sector_count: quads around a ring.
-        patches_px: features of the face that look at the camera; they lie over the quads.
-        patch_colours: of the features, RGB reflectance.
     """
 
     person: int
@@ -61,8 +59,6 @@ class Figure:
     bands: Int[np.ndarray, 'quad']
     sectors: Int[np.ndarray, 'quad']
     sector_count: int
-    patches_px: Float[np.ndarray, 'patch corner 2']
-    patch_colours: Float[np.ndarray, 'patch 3']
 
     def touches(self, image_size: tuple[int, int]) -> bool:
         """Return whether the body's box overlaps the image."""
@@ -99,7 +95,7 @@ class Figure:
 
 def _sectors_for(height_px: float) -> int:
     """Return how round a body must be for its size in the image."""
-    return 20 if height_px > 210 else 14 if height_px > 90 else 10
+    return next((sectors for over_px, sectors in _ROUNDNESS if height_px > over_px), 8)
 
 
 def figures_of(bodies: Bodies, looks: Sequence[Look], camera: Camera) -> list[Figure]:
@@ -107,7 +103,7 @@ def figures_of(bodies: Bodies, looks: Sequence[Look], camera: Camera) -> list[Fi
     depths = camera.depths(bodies.points[:, 0]) if len(looks) else np.zeros(0)
     heights_px = camera.focal_px * bodies.height_m / np.maximum(depths, NEAREST_M)
     figures = []
-    for sectors in (20, 14, 10):
+    for sectors in (*(sectors for _, sectors in _ROUNDNESS), 8):
         chosen = [
             i for i, depth in enumerate(depths)
             if depth > NEAREST_M and _sectors_for(heights_px[i]) == sectors
@@ -121,23 +117,12 @@ def figures_of(bodies: Bodies, looks: Sequence[Look], camera: Camera) -> list[Fi
         joints_px, joint_depths = camera.project(some.joints)
         for k, i in enumerate(chosen):
             figure = _figure(
-                i, points[k], points_px[k], point_depths[k], outfits[k].is_drawn,
-                joints_px[k], joint_depths[k], camera, _face(some, k, looks[i], camera),
+                i, points[k], points_px[k], point_depths[k], outfits[k],
+                joints_px[k], joint_depths[k], camera,
             )  # fmt: skip
             if figure.touches(camera.image_size):
                 figures.append(figure)
     return sorted(figures, key=lambda figure: figure.depth_m)
-
-
-def _face(
-    bodies: Bodies, person: int, look: Look, camera: Camera
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the face's patches that look at the camera, in px, and their colours."""
-    corners, normals, colours = face_patches(bodies, person, look)
-    sight = corners.mean(1) - camera.position
-    sight /= np.linalg.norm(sight, axis=-1, keepdims=True)
-    seen = (sight * normals).sum(-1) < -0.12
-    return camera.project(corners[seen])[0], colours[seen]
 
 
 def _figure(
@@ -145,46 +130,32 @@ def _figure(
     points: np.ndarray,
     points_px: np.ndarray,
     depths: np.ndarray,
-    is_drawn: np.ndarray,
+    outfit: Outfit,
     joints_px: np.ndarray,
     joint_depths: np.ndarray,
     camera: Camera,
-    face: tuple[np.ndarray, np.ndarray],
 ) -> Figure:
-    bands, sectors = np.nonzero(is_drawn)
-    after = (sectors + 1) % is_drawn.shape[1]
-
-    def quads_of(grid: np.ndarray) -> np.ndarray:
-        corners = (
-            grid[bands, sectors], grid[bands, after], grid[bands + 1, after],
-            grid[bands + 1, sectors],
-        )  # fmt: skip
-        return np.stack(corners, axis=1)
-
-    quads = quads_of(points)
+    corners = outfit.corners
+    quads = points.reshape(-1, 3)[corners]
     normals = np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])
     outward = ((quads[:, 0] + quads[:, 2]) * 0.5 - camera.position) * normals
-    faces_camera = outward[:, 0] + outward[:, 1] + outward[:, 2] < 0
-    quads_px = quads_of(points_px)
-    flat = quads_px.reshape(-1, 2)
-    box = np.concatenate([flat.min(0), flat.max(0)])
-    quad_depths = quads_of(depths).sum(1) / 4
-    kept = np.nonzero(faces_camera)[0]
-    kept = kept[np.argsort(-quad_depths[kept])]
+    kept = np.nonzero(outward[:, 0] + outward[:, 1] + outward[:, 2] < 0)[0]
+    x, y = points_px.reshape(-1, 2)[outfit.points].T
+    quad_depths = depths.reshape(-1)[corners[kept]] @ np.full(4, 0.25)
+    order = np.argsort(-quad_depths)
+    kept = kept[order]
     normals = normals[kept]
     normals /= np.maximum(np.sqrt((normals**2) @ np.ones((3, 1))), 1e-12)
     return Figure(
         person=person,
         depth_m=float(joint_depths.mean()),
-        box=box,
+        box=np.array([x.min(), y.min(), x.max(), y.max()]),
         joints_px=joints_px,
         joint_depths_m=joint_depths,
-        quads_px=quads_px[kept],
-        quad_depths_m=quad_depths[kept],
+        quads_px=points_px.reshape(-1, 2)[corners[kept]],
+        quad_depths_m=quad_depths[order],
         normals=normals,
-        bands=bands[kept],
-        sectors=sectors[kept],
-        sector_count=is_drawn.shape[1],
-        patches_px=face[0],
-        patch_colours=face[1],
+        bands=outfit.bands[kept],
+        sectors=outfit.sectors[kept],
+        sector_count=points.shape[1],
     )

@@ -27,9 +27,10 @@ FRAMES = ('pelvis', 'chest', 'head')
 REFERENCE_HEIGHT_M = 1.70
 """Lengths below are those of a person of this height."""
 
-_THIGH, _SHANK, _ANKLE = 0.43, 0.405, 0.085
+_THIGH, _SHANK, _ANKLE = 0.40, 0.405, 0.085
 _UPPER_ARM, _FOREARM, _HAND = 0.285, 0.25, 0.17
-_HIP_ASIDE, _SHOULDER_ASIDE = 0.092, 0.178
+# Joints lie where annotators of photos put them: hips below the pelvis' middle.
+_HIP_ASIDE, _HIP_BELOW, _SHOULDER_ASIDE = 0.092, 0.03, 0.178
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,8 @@ def pose_bodies(posture: Posture) -> Bodies:
     at['pelvis'] = at['pelvis'] + (sway * scale)[:, None] * pelvis_frame[:, 0]
     soles = []
     for side, sign, own in (('left', 1.0, phase), ('right', -1.0, phase + np.pi)):
-        hip_angle = 0.05 * gait + 0.40 * gait * np.cos(own)
+        # The thigh comes forward early in the swing, which a plain cosine would not do.
+        hip_angle = gait * (0.03 + 0.40 * np.cos(own) + 0.20 * _bump(own, 4.75, 0.8))
         knee = 0.06 + gait * (0.22 * _bump(own, 0.95, 0.5) + 0.95 * _bump(own, 4.55, 0.75))
         # At heel strike the leg is straight, whatever the width of the swing bump.
         knee = knee * (1 - 0.6 * np.minimum(gait, 1) * _bump(own, 0.0, 0.4))
@@ -143,7 +145,8 @@ def pose_bodies(posture: Posture) -> Bodies:
             + 0.1 * _bump(own, 5.4, 0.5)
         )
         stance = np.full_like(own, 0.035 * sign) * (1 - 0.75 * np.minimum(gait, 1))
-        at[f'{side}_hip'] = at['pelvis'] + s * sign * _HIP_ASIDE * pelvis_frame[:, 0]
+        hip = sign * _HIP_ASIDE * pelvis_frame[:, 0] - _HIP_BELOW * upright[:, 2]
+        at[f'{side}_hip'] = at['pelvis'] + s * hip
         at[f'{side}_knee'] = at[f'{side}_hip'] + s * _THIGH * _swing(upright, hip_angle, stance)
         ankle = at[f'{side}_knee'] + s * _SHANK * _swing(upright, hip_angle - knee, stance)
         at[f'{side}_ankle'] = ankle
@@ -167,7 +170,7 @@ def pose_bodies(posture: Posture) -> Bodies:
     pelvis, up = at['pelvis'], chest_frame[:, 2]
     at['waist'] = pelvis + s * 0.17 * pelvis_frame[:, 2]
     at['chest'] = at['waist'] + s * 0.20 * up
-    shoulders = at['waist'] + s * 0.315 * up
+    shoulders = at['waist'] + s * 0.287 * up
     at['neck'] = at['waist'] + s * 0.345 * up
     at['chin'] = at['neck'] + s * (0.045 * head_frame[:, 2] + 0.035 * head_frame[:, 1])
     at['head'] = at['neck'] + s * (0.152 * head_frame[:, 2] + 0.02 * head_frame[:, 1])
@@ -176,8 +179,8 @@ def pose_bodies(posture: Posture) -> Bodies:
         'nose': (0.0, 0.108, -0.018),
         'left_eye': (0.033, 0.088, 0.016),
         'right_eye': (-0.033, 0.088, 0.016),
-        'left_ear': (0.080, -0.004, 0.0),
-        'right_ear': (-0.080, -0.004, 0.0),
+        'left_ear': (0.080, -0.004, -0.022),
+        'right_ear': (-0.080, -0.004, -0.022),
     }
     for name, offset in face.items():
         at[name] = at['head'] + s * np.einsum('k,nkc->nc', np.array(offset), head_frame)

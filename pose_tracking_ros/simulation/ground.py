@@ -93,7 +93,7 @@ class Ground:
         inverse: np.ndarray = np.linalg.inv(shift @ matrix)
         return inverse
 
-    def draw(self, camera: Camera, image: Image, haze: tuple[int, int, int]) -> None:
+    def draw(self, camera: Camera, image: Image, haze: int) -> None:
         """Draw the ground up to the horizon; what lies beyond is for the caller to cover."""
         width, height = camera.image_size
         edge = np.array([[0.0, 0.0], [width, 0.0]]) - (width / 2, height / 2)
@@ -134,7 +134,7 @@ class Ground:
             )
         ground = cv2.multiply(ground, cv2.merge([detail] * 3), scale=1 / _NEUTRAL)
         share = (1 - np.exp(-distance / 90)).astype(np.float32)[:, None, None]
-        image[first:] = (ground * (1 - share) + textures.rgb(haze) * share).astype(np.uint8)
+        image[first:] = (ground * (1 - share) + haze * share).astype(np.uint8)
         image[:first] = haze
 
     def _cast(self, points: np.ndarray) -> np.ndarray:

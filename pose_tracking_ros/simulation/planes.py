@@ -61,13 +61,13 @@ class Plane:
         x, y = camera.position[:2]
         return bool((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1) < 0)
 
-    def draw(self, camera: Camera, image: Image, haze: tuple[int, int, int] | None = None) -> None:
+    def draw(self, camera: Camera, image: Image, haze: int | None = None) -> None:
         """Draw it over the image; nothing is drawn of a plane that reaches behind the camera.
 
         Args:
             camera: what sees it.
             image: changed in place.
-            haze: colour that far things fade to.
+            haze: grey that far things fade to, 0 to 255; None for clear air.
         """
         corners_px, depths = camera.project(self.corners)
         if (depths < NEAR_M).any():
@@ -100,7 +100,7 @@ class Plane:
             warped = warped[..., :3]
         if haze is not None:
             share = 1 - float(np.exp(-depths.mean() / 110))
-            warped = cv2.addWeighted(warped, 1 - share, np.full_like(warped, haze), share, 0)
+            warped = cv2.convertScaleAbs(warped, alpha=1 - share, beta=share * haze)
         blend_into(image[low[1] : high[1], low[0] : high[0]], warped, mask)
 
 

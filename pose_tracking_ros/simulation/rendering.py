@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from pose_tracking_ros.simulation.camera import Camera
 from pose_tracking_ros.simulation.dressing import dress
+from pose_tracking_ros.simulation.face import face_patches
 from pose_tracking_ros.simulation.figures import Figure
 from pose_tracking_ros.simulation.gait import Bodies
 from pose_tracking_ros.simulation.ground import Ground
@@ -28,7 +29,7 @@ class Renderer:
     """Draws frames of one scene.
 
     Args:
-        seed: draws scenery, light and noise.
+        seed: draws scenery, light and noise; one number or several.
         image_size: width and height, px.
         looks: of the cast.
         obstacles: solid things among the people.
@@ -37,18 +38,18 @@ class Renderer:
 
     def __init__(
         self,
-        seed: int,
+        seed: Sequence[int],
         image_size: tuple[int, int],
         looks: Sequence[Look],
         obstacles: Sequence[Obstacle],
         is_street: bool,
     ) -> None:
-        rng = np.random.default_rng([seed, 77])
+        rng = np.random.default_rng([*seed, 77])
         side = rng.uniform(0.5, 1.0) * (1 if rng.random() < 0.5 else -1)
         sun = np.array([side, -rng.uniform(0.2, 0.7), rng.uniform(1.0, 1.5)])
         self._sun: np.ndarray = sun / np.linalg.norm(sun)
         self._sunshine = float(rng.uniform(0.45, 0.95))
-        self._seed = seed
+        self._seed = tuple(seed)
         self._looks = tuple(looks)
         self._obstacles = list(obstacles)
         self._ground = Ground(rng, is_street, self._sun)
@@ -83,7 +84,7 @@ class Renderer:
         things += [(box.depth_in(camera), i) for i, box in enumerate(self._obstacles)]
         for _, thing in sorted(things, key=lambda entry: -entry[0]):
             if isinstance(thing, Figure):
-                self._paint(thing, image)
+                self._paint(thing, bodies, camera, image)
             else:
                 self._scenery.draw_obstacle(thing, camera, image)
         return self._expose(index, image)
@@ -96,16 +97,16 @@ class Renderer:
         sky = (0.55 + 0.45 * up) * _SKY_COLOUR
         bounce = (0.5 - 0.5 * up) * _GROUND_COLOUR * 0.6
         sun = np.maximum(normals @ self._sun, 0)[:, None] * _SUN_COLOUR
-        light = (1.0 - 0.35 * self._sunshine) * (sky + bounce) + 1.1 * self._sunshine * sun
+        light = (1.1 - 0.4 * self._sunshine) * (sky + bounce) + 1.1 * self._sunshine * sun
         lit = np.clip(colours**_GAMMA * light, 0, 1) ** (1 / _GAMMA)
         # Flare and a camera's tone curve keep colours from being as pure as pigments.
         grey = lit @ np.array([[0.3], [0.59], [0.11]])
         lit = 0.03 + 0.95 * (0.86 * lit + 0.14 * grey)
         share = 1 - np.exp(-figure.depth_m / 160)
-        seen: np.ndarray = 255 * lit * (1 - share) + np.array(HAZE) * share
+        seen: np.ndarray = 255 * lit * (1 - share) + HAZE * share
         return seen
 
-    def _paint(self, figure: Figure, image: Image) -> None:
+    def _paint(self, figure: Figure, bodies: Bodies, camera: Camera, image: Image) -> None:
         height, width = image.shape[:2]
         low = np.clip(np.floor(figure.box[:2]) - 1, 0, (width, height)).astype(int)
         high = np.clip(np.ceil(figure.box[2:]) + 1, 0, (width, height)).astype(int)
@@ -121,21 +122,40 @@ class Renderer:
         colours = np.column_stack([colours, np.full(len(corners), 255.0)])
         for quad, colour in zip(corners, colours.tolist(), strict=True):
             cv2.fillConvexPoly(canvas, quad, colour, cv2.LINE_8, SUBPIXEL_BITS)
-        if len(figure.patches_px) and tall_px > 70:
-            facing = np.tile([0.0, 0.0, 0.3], (len(figure.patches_px), 1))
-            shades = self._lit(figure, figure.patch_colours, facing)
-            patches = fixed_point((figure.patches_px - low) * fine)
-            for patch, shade in zip(patches, shades.tolist(), strict=True):
-                cv2.fillConvexPoly(canvas, patch, [*shade, 255], cv2.LINE_8, SUBPIXEL_BITS)
+        if tall_px > 70:
+            self._paint_face(figure, bodies, camera, canvas, (low, fine))
         small = cv2.resize(canvas, (columns, rows), interpolation=cv2.INTER_AREA)
         blend_premultiplied(image[low[1] : high[1], low[0] : high[0]], small)
+
+    def _paint_face(
+        self,
+        figure: Figure,
+        bodies: Bodies,
+        camera: Camera,
+        canvas: np.ndarray,
+        window: tuple[np.ndarray, int],
+    ) -> None:
+        """Paint the features of a face that looks at the camera onto the person's canvas."""
+        look = self._looks[figure.person]
+        corners, normals, colours = face_patches(bodies, figure.person, look)
+        sight = corners[:, 0] - camera.position
+        sight /= np.linalg.norm(sight, axis=-1, keepdims=True)
+        seen = (sight * normals).sum(-1) < -0.12
+        if not seen.any():
+            return
+        low, fine = window
+        facing = np.tile([0.0, 0.0, 0.3], (int(seen.sum()), 1))
+        shades = self._lit(figure, colours[seen], facing)
+        patches = fixed_point((camera.project(corners[seen])[0] - low) * fine)
+        for patch, shade in zip(patches, shades.tolist(), strict=True):
+            cv2.fillConvexPoly(canvas, patch, [*shade, 255], cv2.LINE_8, SUBPIXEL_BITS)
 
     def _expose(self, index: int, image: Image) -> Image:
         """Return the image as lens and sensor give it."""
         height, width = image.shape[:2]
         image = cv2.GaussianBlur(image, (3, 3), 0.62)
         image = cv2.multiply(image, self._vignette, scale=1 / 255)
-        rng = np.random.default_rng([self._seed, index])
+        rng = np.random.default_rng([*self._seed, index])
         x, y = rng.integers(0, 64, 2)
         grain = self._grain[y : y + height, x : x + width]
         noisy: Image = cv2.add(image, grain, dtype=cv2.CV_8U)

@@ -163,7 +163,11 @@ class Scene:
     def _renderer(self) -> Renderer:
         # Pictures of houses and ground take a moment to make; truth does not need them.
         return Renderer(
-            self.seed, self.image_size, self._looks, self.obstacles, is_street=self.is_street
+            (self.seed, *self.name.encode()),
+            self.image_size,
+            self._looks,
+            self.obstacles,
+            is_street=self.is_street,
         )
 
     def truth(self, index: int) -> FrameTruth:

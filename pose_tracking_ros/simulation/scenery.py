@@ -13,8 +13,8 @@ from pose_tracking_ros.simulation.camera import Camera
 from pose_tracking_ros.simulation.obstacles import Obstacle
 from pose_tracking_ros.simulation.planes import Image, Plane, to_uint8
 
-HAZE = (206, 214, 221)
-"""Colour of far air, sRGB."""
+HAZE = 214
+"""Grey of far air, sRGB."""
 
 _FAR_PER_M, _NEAR_PER_M = 22, 90
 

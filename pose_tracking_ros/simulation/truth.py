@@ -56,6 +56,24 @@ def _window(box: np.ndarray, image_size: tuple[int, int]) -> tuple[int, int, int
     return int(x1), int(y1), int(x2), int(y2)
 
 
+def _cover(figure: Figure, covered: np.ndarray, all_boxes: np.ndarray) -> float:
+    """Return the share of a body that is seen, and mark what it covers."""
+    height, width = covered.shape
+    x1, y1, x2, y2 = _window(figure.box, (width, height))
+    cx1, cy1, cx2, cy2 = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
+    before = covered[cy1:cy2, cx1:cx2]
+    apart = (all_boxes[:, :2] > (x2, y2)).any(-1) | (all_boxes[:, 2:] < (x1, y1)).any(-1)
+    is_inside = (x1, y1, x2, y2) == (cx1, cy1, cx2, cy2)
+    # Its own box is never apart from it. Nothing to draw for who meets nobody.
+    if is_inside and np.count_nonzero(apart) == len(all_boxes) - 1 and not before.any():
+        return 1.0
+    mask = figure.silhouette((x1, y1, x2, y2))
+    inside = mask[cy1 - y1 : cy2 - y1, cx1 - x1 : cx2 - x1]
+    seen = int(np.count_nonzero(inside > before))
+    np.maximum(before, inside, out=before)
+    return seen / max(int(np.count_nonzero(mask)), 1)
+
+
 def truth_of(
     figures: Sequence[Figure],
     obstacles: Sequence[Obstacle],
@@ -78,24 +96,18 @@ def truth_of(
     visible = {}
     ordered: list[tuple[float, Figure | Obstacle]] = [(f.depth_m, f) for f in figures]
     ordered += [(obstacle.depth_in(camera), obstacle) for obstacle in obstacles]
+    all_boxes = np.array([figure.box for figure in figures]).reshape(-1, 4)
     for _, thing in sorted(ordered, key=lambda entry: entry[0]):
         if isinstance(thing, Obstacle):
             thing.fill_silhouette(camera, covered)
             continue
-        x1, y1, x2, y2 = _window(thing.box, camera.image_size)
-        mask = thing.silhouette((x1, y1, x2, y2))
-        cx1, cy1, cx2, cy2 = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
-        inside = mask[cy1 - y1 : cy2 - y1, cx1 - x1 : cx2 - x1]
-        before = covered[cy1:cy2, cx1:cx2]
-        seen = int(np.count_nonzero(inside > before))
-        visible_fraction[thing.person] = seen / max(int(np.count_nonzero(mask)), 1)
         # Pixel (0, 0) covers [0, 1) in both directions.
         column, row = np.floor(thing.joints_px).astype(int).T
         in_image = (column >= 0) & (row >= 0) & (column < width) & (row < height)
         free = np.zeros(len(COCO_17), dtype=bool)
         free[in_image] = covered[row[in_image], column[in_image]] == 0
         visible[thing.person] = free & ~thing.hidden_by_own_body()
-        np.maximum(before, inside, out=before)
+        visible_fraction[thing.person] = _cover(thing, covered, all_boxes)
     figures = sorted(figures, key=lambda figure: figure.person)
     who = np.array([figure.person for figure in figures], dtype=np.int64)
     boxes = np.array([figure.box for figure in figures], dtype=np.float32).reshape(-1, 4)

@@ -90,6 +90,14 @@ def _pick(rng: np.random.Generator, choices: tuple[Colour, ...], spread: float =
     return float(red), float(green), float(blue)
 
 
+def _clothing(rng: np.random.Generator, choices: tuple[Colour, ...], skin: Colour) -> Colour:
+    """Return a colour that nobody would take for bare skin."""
+    while True:
+        colour = _pick(rng, choices)
+        if np.abs(np.array(colour) - skin).max() > 0.16:
+            return colour
+
+
 def random_look(rng: np.random.Generator, is_child: bool = False) -> Look:
     """Draw a plausible person."""
     height_m = (
@@ -97,20 +105,21 @@ def random_look(rng: np.random.Generator, is_child: bool = False) -> Look:
     )
     top_kind = str(rng.choice(TOPS, p=(0.32, 0.28, 0.24, 0.08, 0.08)))
     pattern = str(rng.choice(PATTERNS, p=(0.5, 0.19, 0.11, 0.11, 0.09)))
+    skin = _pick(rng, _SKINS, 0.015)
     return Look(
         height_m=float(height_m),
         girth=float(np.clip(rng.normal(1.0, 0.09), 0.86, 1.25)),
-        skin=_pick(rng, _SKINS, 0.015),
+        skin=skin,
         hair=_pick(rng, _HAIRS, 0.015),
         hair_style=str(rng.choice(HAIR_STYLES, p=(0.5, 0.28, 0.04, 0.08, 0.1))),
-        top=_pick(rng, _TOP_COLOURS),
+        top=_clothing(rng, _TOP_COLOURS, skin),
         accent=_pick(rng, _ACCENTS),
         top_kind=top_kind,
         # Jackets and coats are of one colour; their accent is what shows at the open front.
         pattern='plain' if top_kind in ('jacket', 'coat') else pattern,
-        bottom=_pick(rng, _BOTTOM_COLOURS),
+        bottom=_clothing(rng, _BOTTOM_COLOURS, skin),
         bottom_kind=str(rng.choice(BOTTOMS, p=(0.68, 0.14, 0.1, 0.08))),
-        shoes=_pick(rng, _SHOE_COLOURS),
+        shoes=_clothing(rng, _SHOE_COLOURS, skin),
         backpack=_pick(rng, _TOP_COLOURS) if rng.random() < 0.22 else None,
     )
 
