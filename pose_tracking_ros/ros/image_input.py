@@ -13,7 +13,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from pose_tracking_ros.ros.health import Health, silence_text
-from pose_tracking_ros.ros.qos import mismatch_text, newest_only, offers_on, reliability_for
+from pose_tracking_ros.ros.qos import for_images, mismatch_text, offers_on, reliability_for
 
 _TYPES = {'raw': Image, 'compressed': CompressedImage}
 
@@ -129,7 +129,7 @@ class ImageInput:
             _TYPES[self._transport],
             self.topic,
             self._receive,
-            newest_only(reliability),
+            for_images(reliability),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._refused),
         )
 

@@ -17,7 +17,7 @@ from pose_tracking_ros.people import FrameResult, Track
 from pose_tracking_ros.ros.conversion import PoseArrayWriter, event_message, skeleton_message
 from pose_tracking_ros.ros.image_decoding import fill_image_message
 from pose_tracking_ros.ros.markers import MarkerWriter, PixelPlane
-from pose_tracking_ros.ros.qos import LATCHED, OUTPUT, newest_only
+from pose_tracking_ros.ros.qos import LATCHED, OUTPUT, for_images
 from pose_tracking_ros.settings import NodeSettings
 from pose_tracking_ros.skeleton import Skeleton
 from pose_tracking_ros.viewing.trails import Trails
@@ -67,7 +67,7 @@ class Outputs:
         self._events = node.create_lifecycle_publisher(TrackEvent, '~/events', OUTPUT)
         self._markers = node.create_lifecycle_publisher(MarkerArray, '~/markers', OUTPUT)
         self._annotated = node.create_lifecycle_publisher(
-            Image, '~/image_annotated', newest_only('reliable')
+            Image, '~/image_annotated', for_images('reliable')
         )
         self._skeleton = node.create_publisher(SkeletonInfo, '~/skeleton_info', LATCHED)
         self._skeleton.publish(skeleton_message(skeleton))

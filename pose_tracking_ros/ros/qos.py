@@ -18,6 +18,8 @@ RELIABILITY = {
     'best_effort': ReliabilityPolicy.BEST_EFFORT,
 }
 
+_IMAGE_DEPTH = 4
+
 LATCHED = QoSProfile(
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
@@ -35,10 +37,15 @@ OUTPUT = QoSProfile(
 """For results: reliable, so that any subscriber may connect."""
 
 
-def newest_only(reliability: str) -> QoSProfile:
-    """Return the profile for images: the given reliability, volatile, keep the last one."""
+def for_images(reliability: str) -> QoSProfile:
+    """Return the profile for images: the given reliability, volatile, keep the last few.
+
+    Not the last one only: when a busy machine is late by one image, DDS would replace it without
+    telling. With a few, it reaches the callback, where the mailbox takes the newest and counts
+    the others. Latency does not grow by it, since the callback only stores.
+    """
     return QoSProfile(
-        depth=1,
+        depth=_IMAGE_DEPTH,
         reliability=RELIABILITY[reliability],
         durability=DurabilityPolicy.VOLATILE,
         history=HistoryPolicy.KEEP_LAST,

@@ -29,7 +29,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from pose_tracking_ros.ros.image_decoding import fill_image_message
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.ros.program import ProgramEnd, enlarge_malloc, run
-from pose_tracking_ros.ros.qos import newest_only
+from pose_tracking_ros.ros.qos import for_images
 from pose_tracking_ros.ros.worker import Task
 from pose_tracking_ros.settings import VideoSourceSettings
 
@@ -101,7 +101,7 @@ class VideoSourceNode(Node):
         store = ParameterStore(self, (VideoSourceSettings,))
         self._settings = store.get(VideoSourceSettings)
         self._open_video = open_video
-        profile = newest_only(self._settings.reliability)
+        profile = for_images(self._settings.reliability)
         self._images = self.create_publisher(Image, 'image', profile)
         self._infos = self.create_publisher(CameraInfo, 'camera_info', profile)
         self._stopping = threading.Event()

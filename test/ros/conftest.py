@@ -187,9 +187,9 @@ class Graph:
         """Return a publisher of images."""
         from sensor_msgs.msg import Image
 
-        from pose_tracking_ros.ros.qos import newest_only
+        from pose_tracking_ros.ros.qos import for_images
 
-        return self.peer.create_publisher(message_type or Image, topic, newest_only(reliability))
+        return self.peer.create_publisher(message_type or Image, topic, for_images(reliability))
 
     def call(self, service_type, name, request):
         """Call a service and return its response."""
