@@ -61,7 +61,9 @@ def mobilenet_stages(folded: bool) -> Stages:
 
 def resnet_stages(name: str) -> Stages:
     """Return ResNet-18, -50 or -101 with frozen batch norm, without its classifier."""
-    net = _RESNETS[name](weights=None, norm_layer=FrozenBatchNorm2d)
+    # Without statistics to normalise by, 33 untrained residual blocks would overflow: start them
+    # as identities. A checkpoint overwrites that.
+    net = _RESNETS[name](weights=None, norm_layer=FrozenBatchNorm2d, zero_init_residual=True)
     stages: OrderedDict[str, nn.Module] = OrderedDict(
         c2=nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1),
         c3=net.layer2,

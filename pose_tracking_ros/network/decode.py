@@ -115,13 +115,14 @@ def keypoints_from_heatmaps(
     Returns:
         Points in px, and scores in [0, 1].
     """
-    count, joints, rows, columns = heatmaps.shape
+    rows, columns = heatmaps.shape[-2:]
     flat = heatmaps.flatten(2).softmax(-1)
     peak = flat.argmax(-1, keepdim=True)
     row, column = peak // columns, peak % columns
     reach = torch.arange(-radius, radius + 1, device=heatmaps.device)
-    window_row = (row + reach.repeat_interleave(len(reach))).view(count, joints, -1)
-    window_column = (column + reach.repeat(len(reach))).view(count, joints, -1)
+    # (box, joint, 1) + (window) -> (box, joint, window)
+    window_row = row + reach.repeat_interleave(len(reach))
+    window_column = column + reach.repeat(len(reach))
     inside = (
         (window_row >= 0) & (window_row < rows) & (window_column >= 0) & (window_column < columns)
     )

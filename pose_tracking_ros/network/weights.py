@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -206,8 +207,14 @@ def _torchvision_names(backbone: Stages) -> dict[str, str]:
 def _load_torch(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise WeightsError(f'weights: no file {path}')
-    # weights_only: a file of arrays cannot run code.
-    state = torch.load(path, map_location='cpu', weights_only=True)
+    try:
+        # weights_only: a file of arrays cannot run code.
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise WeightsError(
+            f'{path}: not a file of arrays saved by torch, or holds more than arrays: '
+            f'{str(error).splitlines()[0]}'
+        ) from error
     if not isinstance(state, dict):
         raise WeightsError(f'{path}: expected a dictionary of arrays, got {type(state).__name__}')
     return state

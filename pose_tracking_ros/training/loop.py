@@ -235,20 +235,16 @@ class Run:
         norm = self.fabric.clip_gradients(
             self.objective, self.optimiser, max_norm=settings.max_gradient_norm
         )
-        if not math.isfinite(float(total)):
+        facts = {'loss': float(total.detach())}
+        facts |= {name: float(value.detach()) for name, value in losses.items()}
+        if not math.isfinite(facts['loss']):
             raise RuntimeError(
-                f'step {self.step}: the loss is {float(total)} '
-                f'({ {name: float(value) for name, value in losses.items()} }); lower the '
-                'learning rate or check the labels; the last saved state is kept'
+                f'step {self.step}: the loss is not finite ({facts}); lower the learning rate or '
+                'check the labels; the last saved state is kept'
             )
         self.optimiser.step()
         self.averaged.update(self.network, self.step)
-        facts = {name: float(value) for name, value in losses.items()}
-        return {
-            'loss': float(total),
-            **facts,
-            'gradient': float(norm) if norm is not None else 0.0,
-        }
+        return facts | {'gradient': float(norm) if norm is not None else 0.0}
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop = True

@@ -1,0 +1,90 @@
+"""Command line: `python -m pose_tracking_ros.evaluation COMMAND ...`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pose_tracking_ros.evaluation.keypoints import (
+    EvaluationError,
+    load_ground_truth,
+    run_engine,
+    score,
+)
+from pose_tracking_ros.inference import load_engine
+from pose_tracking_ros.inference.loading import DeviceError
+from pose_tracking_ros.network.presets import PRESETS
+from pose_tracking_ros.network.weights import WeightsError
+from pose_tracking_ros.settings import NetworkSettings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; exit 0 when measured, 2 on bad input."""
+    parser = argparse.ArgumentParser(prog='python -m pose_tracking_ros.evaluation')
+    commands = parser.add_subparsers(dest='command', required=True)
+    _add_keypoints(commands)
+    options = parser.parse_args(arguments)
+    try:
+        report = options.run(options)
+    except (EvaluationError, WeightsError, DeviceError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    _print_table(options.command, report)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(report, indent=2) + '\n')
+    return 0
+
+
+def _add_keypoints(commands: Any) -> None:
+    parser = commands.add_parser('keypoints', help='box and keypoint AP on COCO annotations')
+    parser.add_argument('--annotations', type=Path, required=True, help='COCO keypoint JSON')
+    parser.add_argument('--images', type=Path, required=True, help='folder of the pictures')
+    parser.add_argument('--preset', choices=PRESETS, default='lite')
+    parser.add_argument('--weights', default='default', help='checkpoint file; default: shipped')
+    parser.add_argument('--device', default='auto')
+    parser.add_argument('--threads', type=int, default=0, help='CPU threads, 0: torch decides')
+    parser.add_argument(
+        '--long-side',
+        type=int,
+        default=NetworkSettings().image_long_side_px,
+        help='longer side of the image inside the network, px',
+    )
+    parser.add_argument('--json', type=Path, help='write the figures here')
+    parser.set_defaults(run=_keypoints)
+
+
+def _keypoints(options: argparse.Namespace) -> dict[str, Any]:
+    truth = load_ground_truth(options.annotations)
+    engine = load_engine(
+        NetworkSettings(
+            preset=options.preset,
+            weights=options.weights,
+            device=options.device,
+            threads=options.threads,
+            image_long_side_px=options.long_side,
+            # Average precision ranks everything: a threshold would only cut the curve short.
+            min_person_score=0.02,
+        )
+    )
+    results = run_engine(engine, truth, options.images)
+    report = asdict(score(truth, results, engine.model_id))
+    return report | {'image_long_side_px': options.long_side, 'device': engine.device_name}
+
+
+def _print_table(title: str, report: dict[str, Any]) -> None:
+    table = Table('figure', 'value', title=title)
+    for name, value in report.items():
+        table.add_row(name, f'{value:.4f}' if isinstance(value, float) else str(value))
+    Console().print(table)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""Person boxes and keypoints against COCO ground truth, by faster-coco-eval."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
+from rich.progress import track
+
+from pose_tracking_ros.inference import Engine
+from pose_tracking_ros.people import People
+
+# COCO looks at no more than 100 boxes and 20 poses per image.
+_STATS = {'bbox': {'ap': 0, 'ap50': 1, 'ap75': 2}, 'keypoints': {'ap': 0, 'ap50': 1, 'ap75': 2}}
+
+
+class EvaluationError(ValueError):
+    """The ground truth or the pictures cannot be used; names file and record."""
+
+
+@dataclass(frozen=True)
+class KeypointReport:
+    """Average precision over OKS or IoU 0.50:0.95, and at single thresholds.
+
+    Attributes:
+        box_ap: person boxes.
+        box_ap50: at IoU 0.5.
+        box_ap75: at IoU 0.75.
+        keypoint_ap: poses.
+        keypoint_ap50: at OKS 0.5.
+        keypoint_ap75: at OKS 0.75.
+        images: evaluated.
+        people: in the ground truth, ignored regions left out.
+        model_id: what was evaluated.
+    """
+
+    box_ap: float
+    box_ap50: float
+    box_ap75: float
+    keypoint_ap: float
+    keypoint_ap50: float
+    keypoint_ap75: float
+    images: int
+    people: int
+    model_id: str
+
+
+def load_ground_truth(annotations: Path) -> dict[str, Any]:
+    """Return a COCO keypoint file's content, checked.
+
+    Raises:
+        EvaluationError: the file is missing, not JSON, or lacks what the evaluation reads.
+    """
+    if not annotations.is_file():
+        raise EvaluationError(f'{annotations}: no such file; expected a COCO keypoint JSON')
+    try:
+        content = json.loads(annotations.read_text())
+    except ValueError as error:
+        raise EvaluationError(f'{annotations}: not readable as JSON: {error}') from error
+    for section, fields in (
+        ('images', ('id', 'file_name', 'width', 'height')),
+        ('annotations', ('id', 'image_id', 'category_id', 'bbox', 'area', 'keypoints')),
+        ('categories', ('id',)),
+    ):
+        records = content.get(section) if isinstance(content, dict) else None
+        if not isinstance(records, list) or not records:
+            raise EvaluationError(f'{annotations}: expected a non-empty list {section!r}')
+        for number, record in enumerate(records):
+            missing = [field for field in fields if field not in record]
+            if missing:
+                raise EvaluationError(
+                    f'{annotations}: {section}[{number}] lacks {", ".join(missing)}'
+                )
+    checked: dict[str, Any] = content
+    return checked
+
+
+def results_from_people(people: People, image_id: int, category_id: int) -> list[dict[str, Any]]:
+    """Return COCO results of one image.
+
+    A pose is ranked by the person's score times the mean score of its joints: a well found person
+    with a guessed pose goes behind one whose pose is clear.
+    """
+    results = []
+    for index in range(len(people)):
+        x1, y1, x2, y2 = people.boxes[index].tolist()
+        points = np.nan_to_num(people.keypoints[index])
+        flat = np.concatenate([points, people.keypoint_scores[index][:, None]], 1).reshape(-1)
+        score = float(people.scores[index])
+        results.append(
+            {
+                'image_id': image_id,
+                'category_id': category_id,
+                'bbox': [x1, y1, x2 - x1, y2 - y1],
+                'score': score,
+                'keypoints': flat.tolist(),
+                'pose_score': score * float(people.keypoint_scores[index].mean()),
+            }
+        )
+    return results
+
+
+def run_engine(engine: Engine, truth: dict[str, Any], images: Path) -> list[dict[str, Any]]:
+    """Return the engine's COCO results for every picture, with a progress bar.
+
+    Raises:
+        EvaluationError: a picture is missing or unreadable.
+    """
+    category = int(truth['categories'][0]['id'])
+    results = []
+    for record in track(truth['images'], description='keypoints', transient=True):
+        path = images / record['file_name']
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+        if picture is None:
+            raise EvaluationError(f'{path}: missing or not a picture (image {record["id"]})')
+        people = engine.infer(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
+        results += results_from_people(people, int(record['id']), category)
+    return results
+
+
+def score(truth: dict[str, Any], results: list[dict[str, Any]], model_id: str) -> KeypointReport:
+    """Return the report of results against the ground truth; no result at all scores 0."""
+    boxes = _stats(truth, results, 'bbox', 'score')
+    poses = _stats(truth, results, 'keypoints', 'pose_score')
+    return KeypointReport(
+        **{f'box_{name}': value for name, value in boxes.items()},
+        **{f'keypoint_{name}': value for name, value in poses.items()},
+        images=len(truth['images']),
+        people=sum(not person.get('iscrowd', 0) for person in truth['annotations']),
+        model_id=model_id,
+    )
+
+
+def _stats(
+    truth: dict[str, Any], results: list[dict[str, Any]], kind: str, ranked_by: str
+) -> dict[str, float]:
+    if not results:
+        return dict.fromkeys(_STATS[kind], 0.0)
+    ranked = [{**result, 'score': result[ranked_by]} for result in results]
+    if kind == 'bbox':
+        # With joints present the tool would take their extent for the box.
+        ranked = [{k: v for k, v in result.items() if k != 'keypoints'} for result in ranked]
+    # The tool prints its own tables; ours are one table for all commands.
+    with contextlib.redirect_stdout(io.StringIO()):
+        ground_truth = COCO(truth)
+        evaluation = COCOeval_faster(ground_truth, ground_truth.loadRes(ranked), kind)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    # -1 is the tool's "no such ground truth".
+    return {name: max(float(evaluation.stats[i]), 0.0) for name, i in _STATS[kind].items()}

@@ -1,0 +1,144 @@
+"""A run that is interrupted and resumed sees and computes what an uninterrupted one does."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from pose_tracking_ros.network.weights import load_network
+from pose_tracking_ros.simulation.scenes import make_scene
+from pose_tracking_ros.training import __main__ as command
+from pose_tracking_ros.training.config import load_config
+from pose_tracking_ros.training.loop import Run
+
+LITE = Path(__file__).parents[2] / 'config' / 'training' / 'lite.yaml'
+STEPS = 4
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three labelled frames of a rendered scene, in the COCO layout."""
+    folder = tmp_path_factory.mktemp('data')
+    scene = make_scene('crossing', seed=1, image_size=(320, 240))
+    images: list[dict[str, Any]] = []
+    people: list[dict[str, Any]] = []
+    for number, index in enumerate((20, 60, 100)):
+        truth = scene.truth(index)
+        name = f'{number}.png'
+        cv2.imwrite(str(folder / name), scene.render(index)[..., ::-1])
+        images.append({'id': number, 'file_name': name, 'width': 320, 'height': 240})
+        for box, points, seen in zip(
+            truth.boxes, truth.keypoints, truth.keypoint_visible, strict=True
+        ):
+            flat = np.column_stack([points, 2 * seen]).reshape(-1)
+            people.append(
+                {
+                    'id': len(people),
+                    'image_id': number,
+                    'bbox': [*map(float, box[:2]), *map(float, box[2:] - box[:2])],
+                    'keypoints': flat.tolist(),
+                }
+            )
+    (folder / 'labels.json').write_text(json.dumps({'images': images, 'annotations': people}))
+    return folder
+
+
+@pytest.fixture(scope='module')
+def config(data: Path) -> Path:
+    content = yaml.safe_load(LITE.read_text())
+    content |= {'name': 'small', 'precision': '32-true', 'workers': 0, 'save_every_steps': 100}
+    content['data'] = {
+        'annotations': 'labels.json',
+        'images': '.',
+        'backbone': '',
+        'reid_crops': '',
+        'reid_split': '',
+    }
+    content['canvas']['size_px'] = 128
+    content['optimiser'] |= {'steps': STEPS, 'detection_canvases': 2, 'warmup_steps': 2}
+    path = data / 'small.yaml'
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def losses(folder: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (folder / 'log.jsonl').read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != 'elapsed_s'} for line in lines]
+
+
+def test_interrupted_run_goes_on_as_if_nothing_had_happened(
+    data: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Run(load_config(config), data, tmp_path / 'whole')
+    assert whole.train()
+
+    original = Run._train_step
+
+    def interrupt_after_two(run: Run, batch: Any) -> dict[str, float]:
+        facts = original(run, batch)
+        if run.step == 1:
+            signal.raise_signal(signal.SIGINT)
+        return facts
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, '_train_step', interrupt_after_two)
+        first = Run(load_config(config), data, tmp_path / 'parts')
+        assert not first.train()
+        assert first.step == 2
+    second = Run(load_config(config), data, tmp_path / 'parts')
+    assert second.step == 2
+    assert second.train()
+
+    assert losses(tmp_path / 'parts') == losses(tmp_path / 'whole')
+    assert not list(tmp_path.glob('**/*.partial'))
+    one, _ = load_network('lite', tmp_path / 'whole' / 'lite.safetensors')
+    other, provenance = load_network('lite', tmp_path / 'parts' / 'lite.safetensors')
+    assert provenance.training['steps'] == f'{STEPS} of {STEPS}'
+    for name, value in one.state_dict().items():
+        assert (value == other.state_dict()[name]).all(), name
+
+
+@pytest.mark.parametrize(
+    ('damage', 'message'),
+    [
+        ('picture', 'not a readable picture'),
+        ('joint', 'annotation 0: keypoints'),
+        ('config', 'no such file'),
+    ],
+)
+def test_bad_input_ends_with_one_message_and_no_checkpoint(
+    data: Path,
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    damage: str,
+    message: str,
+) -> None:
+    for path in data.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    if damage == 'picture':
+        for path in tmp_path.glob('*.png'):
+            path.write_bytes(b'broken')
+    if damage == 'joint':
+        content = json.loads((tmp_path / 'labels.json').read_text())
+        content['annotations'][0]['keypoints'][0] = float('nan')
+        (tmp_path / 'labels.json').write_text(json.dumps(content))
+    path = tmp_path / ('none.yaml' if damage == 'config' else config.name)
+    output = tmp_path / 'run'
+    arguments = ['training', str(path), '--data-root', str(tmp_path), '--output', str(output)]
+    monkeypatch.setattr(sys, 'argv', arguments)
+    assert command.main() == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith('error: ')
+    assert message in errors
+    assert errors.count('\n') == 1
+    assert not list(output.glob('*.safetensors'))

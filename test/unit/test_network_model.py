@@ -1,0 +1,172 @@
+"""The whole network: shapes for no, one and 200 people, static against ragged, presets."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pose_tracking_ros.network.backbone import fold_batch_norm, mobilenet_stages
+from pose_tracking_ros.network.heads import pool_regions
+from pose_tracking_ros.network.model import MultiTaskNetwork, Selection, pool_people
+from pose_tracking_ros.network.presets import PRESETS, build_network, proposals_of
+
+
+@pytest.fixture(scope='module')
+def lite() -> MultiTaskNetwork:
+    torch.manual_seed(0)
+    network = build_network('lite').eval()
+    # Untrained scores are all alike; spread them so that ranks are not decided by rounding.
+    torch.nn.init.normal_(network.box_head.score.weight, std=2.0)
+    return network
+
+
+@pytest.fixture(scope='module')
+def image() -> torch.Tensor:
+    return torch.rand(1, 3, 192, 256, generator=torch.Generator().manual_seed(1)) * 255
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_each_preset_runs_and_says_its_shapes(preset: str, image: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    network = build_network(preset).eval()
+    few = Selection(before_nms=20, proposals=10, max_people=3, min_score=0.0)
+    found = network(image, few)[0]
+    people = len(found.boxes)
+    assert 1 <= people <= 3
+    assert found.keypoints.shape == (people, 17, 2)
+    assert found.keypoint_scores.shape == (people, 17)
+    assert found.embeddings.shape == (people, 128)
+    assert torch.allclose(found.embeddings.norm(dim=1), torch.ones(people), atol=1e-4)
+    assert found.valid.all()
+
+
+def test_unknown_preset_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match='expected one of lite, fastpose-mobilenetv2'):
+        build_network('fastpose-19')
+
+
+def test_paper_presets_score_1000_proposals_and_lite_100() -> None:
+    assert [proposals_of(preset) for preset in PRESETS] == [100, 1000, 1000, 1000, 1000]
+
+
+def test_no_person_gives_empty_arrays(lite: MultiTaskNetwork, image: torch.Tensor) -> None:
+    found = lite(image, Selection(min_score=1.0))[0]
+    assert found.boxes.shape == (0, 4)
+    assert found.keypoints.shape == (0, 17, 2)
+    assert found.embeddings.shape == (0, 128)
+
+
+def test_one_person(lite: MultiTaskNetwork, image: torch.Tensor) -> None:
+    found = lite(image, Selection(min_score=0.0, max_people=1))[0]
+    assert found.boxes.shape == (1, 4)
+    assert torch.isfinite(found.keypoints).all()
+
+
+@pytest.mark.parametrize('static', [False, True])
+def test_two_hundred_people(lite: MultiTaskNetwork, image: torch.Tensor, static: bool) -> None:
+    many = Selection(
+        before_nms=300,
+        proposals=200,
+        max_people=200,
+        min_score=0.0,
+        nms_iou=1.0,
+        static=static,
+    )
+    found = lite(image, many)[0]
+    assert found.boxes.shape == (200, 4)
+    assert found.keypoints.shape == (200, 17, 2)
+    assert found.valid.float().mean() > 0.9
+    assert (found.scores[:-1] >= found.scores[1:])[found.valid[1:]].all()
+
+
+def test_static_shapes_give_the_same_people(lite: MultiTaskNetwork, image: torch.Tensor) -> None:
+    ragged = lite(image, Selection(min_score=0.4, max_people=20))[0]
+    static = lite(image, Selection(min_score=0.4, max_people=20, static=True))[0]
+    assert static.boxes.shape == (20, 4)
+    count = len(ragged.boxes)
+    assert int(static.valid.sum()) == count
+    for name in ('boxes', 'scores', 'keypoints', 'keypoint_scores', 'embeddings'):
+        assert torch.allclose(
+            getattr(ragged, name), getattr(static, name)[static.valid], atol=1e-3
+        ), name
+
+
+def test_boxes_lie_in_the_image(lite: MultiTaskNetwork, image: torch.Tensor) -> None:
+    boxes = lite(image, Selection(min_score=0.0))[0].boxes
+    assert boxes.min() >= 0
+    assert (boxes[:, 2] <= 256).all()
+    assert (boxes[:, 3] <= 192).all()
+
+
+def test_images_of_a_batch_do_not_touch_each_other(lite: MultiTaskNetwork) -> None:
+    images = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(2)) * 255
+    few = Selection(min_score=0.0, max_people=4)
+    together = lite(images, few)
+    alone = [lite(images[i : i + 1], few)[0] for i in range(2)]
+    for a, b in zip(together, alone, strict=True):
+        assert torch.allclose(a.boxes, b.boxes, atol=1e-2)
+        assert torch.allclose(a.keypoints, b.keypoints, atol=1e-2)
+
+
+def test_odd_input_size_is_refused(lite: MultiTaskNetwork) -> None:
+    with pytest.raises(ValueError, match='multiples of 64 px, got 100x128'):
+        lite(torch.zeros(1, 3, 128, 100), Selection())
+
+
+def test_pooling_outside_of_the_image_is_zero() -> None:
+    pyramid = {
+        f'p{i}': torch.ones(1, 2, 64 // 2 ** (i - 2), 64 // 2 ** (i - 2)) for i in range(2, 6)
+    }
+    boxes = torch.tensor([[-400.0, 0.0, -200.0, 200.0]])
+    pooled = pool_regions(pyramid, boxes, torch.zeros(1), torch.tensor([100.0]), (4, 4))
+    assert pooled.abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    ('size_px', 'level'), [(20.0, 2), (60.0, 2), (120.0, 3), (230.0, 4), (460.0, 5), (2000.0, 5)]
+)
+@pytest.mark.parametrize('static', [False, True])
+def test_people_are_pooled_from_the_level_of_their_size(
+    size_px: float, level: int, static: bool
+) -> None:
+    pyramid = {
+        f'p{i}': torch.full((1, 1, 512 // 2**i, 512 // 2**i), float(i)) for i in range(2, 6)
+    }
+    box = torch.tensor([[100.0, 100.0, 200.0, 200.0]])
+    pooled = pool_regions(
+        pyramid, box, torch.zeros(1), torch.tensor([size_px]), (3, 3), static=static
+    )
+    assert pooled.mean() == level
+
+
+def test_pooling_no_box(lite: MultiTaskNetwork, image: torch.Tensor) -> None:
+    levels = lite.features(image)
+    assert pool_people(levels, torch.zeros(0, 4), (16, 12), 1.15).shape == (0, 96, 16, 12)
+
+
+def test_folding_batch_norm_keeps_the_function() -> None:
+    torch.manual_seed(3)
+    block = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, bias=False), torch.nn.BatchNorm2d(8), torch.nn.ReLU()
+    )
+    norm = block[1]
+    torch.nn.init.uniform_(norm.weight, 0.5, 2)
+    torch.nn.init.normal_(norm.bias)
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    block.eval()
+    x = torch.rand(2, 3, 16, 16)
+    before = block(x)
+    fold_batch_norm(block)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in block.modules())
+    assert torch.allclose(block(x), before, atol=1e-5)
+
+
+def test_backbone_strides() -> None:
+    maps = mobilenet_stages(folded=True)(torch.zeros(1, 3, 128, 192))
+    assert [tuple(m.shape[1:]) for m in maps.values()] == [
+        (24, 32, 48),
+        (32, 16, 24),
+        (96, 8, 12),
+        (320, 4, 6),
+    ]
