@@ -25,9 +25,7 @@ def is_on_probation(
     Whoever comes back into view does so bit by bit, and can be recognised only when most of the
     body is seen. Giving out an identity before that would mean to change it a moment later.
     """
-    is_missing = (tracks.states == TrackState.LOST) | (
-        (tracks.states == TrackState.OCCLUDED) & ~tracks.is_matched
-    )
+    is_missing = ~tracks.is_matched & (tracks.states != TrackState.TENTATIVE)
     has_embedding = tracks.has_embedding
     if not (is_missing & has_embedding).any():
         return np.zeros(len(tracks), dtype=np.bool_)

@@ -20,6 +20,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 POSITION, VELOCITY, VAR_POSITION, COVARIANCE, VAR_VELOCITY = range(5)
+# A box within this share of the image's size of its border is taken as cut off by it.
+BORDER_SHARE = 0.01
 _IS_CENTRE = np.array([1.0, 1.0, 0.0, 0.0])
 _IS_SIZE = 1.0 - _IS_CENTRE
 
@@ -40,7 +42,7 @@ class MotionModel:
             walk straight on for ever.
     """
 
-    manoeuvre: float = 0.7
+    manoeuvre: float = 0.5
     initial_speed: float = 1.0
     size_drift: float = 0.3
     centre_noise: float = 0.04
@@ -150,6 +152,37 @@ def correct(
     after[:, COVARIANCE] = (1.0 - gain_position) * covariance
     after[:, VAR_VELOCITY] = var_velocity - gain_velocity * covariance
     return after
+
+
+def complete_boxes(
+    boxes: Float[np.ndarray, 'track 4'],
+    expected_sizes: Float[np.ndarray, 'track 2'],
+    image_size: tuple[int, int],
+) -> tuple[Float[np.ndarray, 'track 4'], Bool[np.ndarray, 'track']]:
+    """Return boxes with the parts that the image's border cuts off, and which were cut.
+
+    The box of somebody walking out of the image shrinks, and its centre moves at half their
+    speed and never leaves. Where one side lies on the border and the box is smaller than
+    expected, that side is put where the expected size has it.
+
+    Args:
+        boxes: measured corner boxes, px.
+        expected_sizes: width and height expected, px.
+        image_size: width and height of the image, px.
+    """
+    limit = np.array(image_size, dtype=np.float64)
+    margin = BORDER_SHARE * limit
+    low, high = boxes[:, :2], boxes[:, 2:]
+    is_low_cut, is_high_cut = low <= margin, high >= limit - margin
+    is_short = (high - low < expected_sizes) & (is_low_cut != is_high_cut)
+    completed = np.concatenate(
+        [
+            np.where(is_short & is_low_cut, high - expected_sizes, low),
+            np.where(is_short & is_high_cut, low + expected_sizes, high),
+        ],
+        axis=1,
+    )
+    return completed, is_short[:, 0] | is_short[:, 1]
 
 
 def reach_px(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track 2']:

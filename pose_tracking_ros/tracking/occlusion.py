@@ -13,12 +13,11 @@ from jaxtyping import Bool, Float, Int
 
 from pose_tracking_ros.people import KeypointState, People
 from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.tracking.motion import BORDER_SHARE
 from pose_tracking_ros.tracking.similarity import box_areas, pairwise_intersection
 
 # Box bottoms closer than this share of the person's height do not tell who is nearer.
 _BOTTOM_TOLERANCE = 0.02
-# A box within this share of the image size of its border is taken as cut off by it.
-_BORDER = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +104,7 @@ def _touches_border(
     boxes: Float[np.ndarray, 'box 4'], image_size: tuple[int, int]
 ) -> Bool[np.ndarray, 'box']:
     size = np.array(image_size, dtype=np.float64)
-    margin = _BORDER * size
+    margin = BORDER_SHARE * size
     is_cut = (boxes[:, :2] <= margin) | (boxes[:, 2:] >= size - margin)
     return is_cut[:, 0] | is_cut[:, 1]
 

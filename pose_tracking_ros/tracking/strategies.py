@@ -29,7 +29,9 @@ _MIN_GROWN_IOU = 0.1
 # A pose older than this has changed too much to be compared.
 _MAX_POSE_AGE_S = 0.5
 # COCO's sigmas describe how exactly people click joints. Between two images limbs swing.
-_POSE_SIGMA_SCALE = 2.0
+_POSE_SIGMA_SCALE = 4.0
+# What a pose that cannot be compared counts as, so that it neither wins nor loses by that.
+_UNKNOWN_POSE = 0.6
 _MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
 
 
@@ -40,6 +42,7 @@ class Cues:
     Attributes:
         tracks: the tracks, with `moments` predicted to this image.
         boxes: detected corner boxes, px.
+        image_size: width and height, px.
         keypoints: detected joints, px.
         embeddings: detected appearances, unit length or zero.
         visibility: what of each detected person can be seen.
@@ -49,6 +52,7 @@ class Cues:
 
     tracks: TrackArrays
     boxes: Float[np.ndarray, 'person 4']
+    image_size: tuple[int, int]
     keypoints: Float[np.ndarray, 'person joint 2']
     embeddings: Float[np.ndarray, 'person dim']
     visibility: Visibility
@@ -57,8 +61,20 @@ class Cues:
 
     @cached_property
     def expected_boxes(self) -> Float[np.ndarray, 'track 4']:
-        """Boxes the motion filter expects, px."""
-        return motion.boxes_of(self.tracks.moments)
+        """Boxes the motion filter expects, as far as they lie in the image, px."""
+        width, height = self.image_size
+        limit = np.array([width, height, width, height], dtype=np.float64)
+        boxes: Float[np.ndarray, 'track 4'] = np.clip(
+            motion.boxes_of(self.tracks.moments), 0.0, limit
+        )
+        return boxes
+
+    @cached_property
+    def is_leaving(self) -> Bool[np.ndarray, 'track']:
+        """Tracks more than half of which is expected outside the image."""
+        centre = self.tracks.moments[:, motion.POSITION, :2]
+        is_outside = (centre < 0.0) | (centre > np.array(self.image_size))
+        return is_outside[:, 0] | is_outside[:, 1]
 
     @cached_property
     def reach_px(self) -> Float[np.ndarray, 'track 2']:
@@ -102,7 +118,9 @@ class Cues:
         sigmas = COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA)
         is_fresh = self.unseen_s <= _MAX_POSE_AGE_S
         return similarity.pairwise_oks(
-            motion.carry_keypoints(tracks.keypoints, tracks.last_boxes, self.expected_boxes),
+            motion.carry_keypoints(
+                tracks.keypoints, tracks.last_boxes, motion.boxes_of(tracks.moments)
+            ),
             tracks.seen & is_fresh[:, None],
             similarity.box_areas(self.expected_boxes),
             self.keypoints,
@@ -141,18 +159,25 @@ class OcclusionAware:
         contested = near & ((near.sum(axis=0) > 1)[None] | (near.sum(axis=1) > 1)[:, None])
         if contested.any():
             pose = cues.pose_similarity
-            position = np.where(contested & np.isfinite(pose), 0.5 * (position + pose), position)
+            known = np.isfinite(pose)
+            rivals_known = known.any(axis=0)[None] | known.any(axis=1)[:, None]
+            pose = np.where(known, pose, _UNKNOWN_POSE)
+            position = np.where(contested & rivals_known, 0.5 * (position + pose), position)
         alike = similarity.fastpose_similarity(
             position * cues.certainty,
-            cues.valid_distance,
+            np.where(cues.is_missing[:, None], cues.distance, cues.valid_distance),
             settings.position_weight,
             settings.max_appearance_distance,
         )
-        # Where a missing person is expected is a guess; there an entirely other look decides.
-        someone_else = cues.is_missing[:, None] & (
-            cues.valid_distance >= settings.max_appearance_distance
-        )
-        return alike, near & ~someone_else & (alike >= settings.min_similarity)
+        # Where a missing person is expected is a guess, and at the border one may leave just where
+        # another enters. There an entirely other look decides, even a doubtful one; and at the
+        # border a look that cannot be judged does not do.
+        is_guess = cues.is_missing | cues.is_leaving
+        someone_else = is_guess[:, None] & (cues.distance >= settings.max_appearance_distance)
+        is_recognisable = cues.tracks.has_embedding & cues.is_leaving
+        unjudged = is_recognisable[:, None] & np.isnan(cues.valid_distance)
+        allowed = near & ~someone_else & ~unjudged & (alike >= settings.min_similarity)
+        return alike, allowed
 
     def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
         """Return whose embeddings become part of their track's appearance."""

@@ -157,6 +157,7 @@ class Tracker:
         cues = Cues(
             tracks=tracks,
             boxes=people.boxes.astype(np.float64),
+            image_size=people.image_size,
             keypoints=people.keypoints,
             embeddings=people.embeddings,
             visibility=visibility,
@@ -228,10 +229,13 @@ class Tracker:
         matched = np.flatnonzero(person_of >= 0)
         person = person_of[matched]
         boxes = people.boxes[person].astype(np.float64)
-        noise = np.where(visibility.is_occluded[person], _HIDDEN_NOISE_SCALE, 1.0)
-        tracks.moments[matched] = motion.correct(
-            tracks.moments[matched], boxes, noise, self._model
+        moments = tracks.moments[matched]
+        measured, is_cut = motion.complete_boxes(
+            boxes, moments[:, motion.POSITION, 2:], people.image_size
         )
+        is_vague = visibility.is_occluded[person] | is_cut
+        noise = np.where(is_vague, _HIDDEN_NOISE_SCALE, 1.0)
+        tracks.moments[matched] = motion.correct(moments, measured, noise, self._model)
         tracks.updates += 1
         tracks.matches[matched] += 1
         tracks.is_matched = person_of >= 0
