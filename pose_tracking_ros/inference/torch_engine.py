@@ -7,6 +7,7 @@ import torch
 from jaxtyping import UInt8
 
 from pose_tracking_ros.inference.letterbox import Letterbox
+from pose_tracking_ros.network.backbone import fold_batch_norm
 from pose_tracking_ros.network.model import (
     SIZE_STEP_PX,
     Detections,
@@ -41,7 +42,9 @@ class TorchEngine:
     ) -> None:
         self.fallback_reason = fallback_reason
         self._device = device
-        self._network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # One operation fewer per convolution; the network computes the same.
+        fold_batch_norm(network.eval())
+        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._provenance = provenance
         if device.type == 'cpu' and settings.threads:
             torch.set_num_threads(settings.threads)

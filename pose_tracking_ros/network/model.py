@@ -136,7 +136,8 @@ class MultiTaskNetwork(nn.Module):
         rpn = self.rpn(levels, size)
         results = []
         for image in range(len(images)):
-            own = {name: level[image : image + 1] for name, level in levels.items()}
+            # RoIAlign wants this layout and would copy once per head and level otherwise.
+            own = {name: level[image : image + 1].contiguous() for name, level in levels.items()}
             proposals = self.rpn.proposals(
                 rpn, image, size, selection.before_nms, selection.proposals, selection.static
             )
