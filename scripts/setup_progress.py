@@ -74,7 +74,7 @@ def run_logged(
     recent: list[str] = []
     with log_file.open('a', encoding='utf-8') as log:
         log.write(f'\n$ {" ".join(command)}\n')
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -82,16 +82,16 @@ def run_logged(
             stderr=subprocess.STDOUT,
             universal_newlines=True,
             errors='replace',
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            log.write(line)
-            log.flush()
-            recent = [*recent[-199:], line]
-            text = tell(line)
-            if text:
-                PROGRESS.detail(started, text)
-        status = process.wait()
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                log.write(line)
+                log.flush()
+                recent = [*recent[-199:], line]
+                text = tell(line)
+                if text:
+                    PROGRESS.detail(started, text)
+        status = process.returncode
     if status != 0:
         output = ''.join(recent)
         shown = ''.join('    ' + line for line in telling_lines(recent))

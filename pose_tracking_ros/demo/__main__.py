@@ -87,6 +87,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    # Completing the files takes seconds, in which a second Ctrl-C must not cut them off.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -94,8 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; return the exit code: 0, 1 with a message, or 130 after an interrupt."""
     options = parse(arguments)
     console = Console(highlight=False)
-    # So that a stop from outside leaves whole files, too.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     tracker = {
         name: value
         for name in ('preset', 'weights', 'device')

@@ -113,7 +113,7 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
     finally:
         recording.wall_time_s = time.monotonic() - started_s
         write_results(recording, options)
-    console.print(summary_text(summarise(recording, options.video)), soft_wrap=True)
+        console.print(summary_text(summarise(recording, options.video)), soft_wrap=True)
     return bool(recording.frames)
 
 
