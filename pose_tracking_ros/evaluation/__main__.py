@@ -18,8 +18,10 @@ from pose_tracking_ros.evaluation.keypoints import (
     run_engine,
     score,
 )
+from pose_tracking_ros.evaluation.reid import evaluate_crops
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.inference.loading import DeviceError
+from pose_tracking_ros.inference.torch_engine import TorchEngine
 from pose_tracking_ros.network.presets import PRESETS
 from pose_tracking_ros.network.weights import WeightsError
 from pose_tracking_ros.settings import NetworkSettings
@@ -30,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='python -m pose_tracking_ros.evaluation')
     commands = parser.add_subparsers(dest='command', required=True)
     _add_keypoints(commands)
+    _add_reid(commands)
     options = parser.parse_args(arguments)
     try:
         report = options.run(options)
@@ -47,33 +50,56 @@ def _add_keypoints(commands: Any) -> None:
     parser = commands.add_parser('keypoints', help='box and keypoint AP on COCO annotations')
     parser.add_argument('--annotations', type=Path, required=True, help='COCO keypoint JSON')
     parser.add_argument('--images', type=Path, required=True, help='folder of the pictures')
-    parser.add_argument('--preset', choices=PRESETS, default='lite')
-    parser.add_argument('--weights', default='default', help='checkpoint file; default: shipped')
-    parser.add_argument('--device', default='auto')
-    parser.add_argument('--threads', type=int, default=0, help='CPU threads, 0: torch decides')
+    _add_network(parser)
     parser.add_argument(
         '--long-side',
         type=int,
         default=NetworkSettings().image_long_side_px,
         help='longer side of the image inside the network, px',
     )
-    parser.add_argument('--json', type=Path, help='write the figures here')
     parser.set_defaults(run=_keypoints)
 
 
-def _keypoints(options: argparse.Namespace) -> dict[str, Any]:
-    truth = load_ground_truth(options.annotations)
-    engine = load_engine(
+def _add_reid(commands: Any) -> None:
+    parser = commands.add_parser('reid', help='rank-1 and mAP on Market-1501-like crops')
+    parser.add_argument('--crops', type=Path, required=True, help='zip of person crops')
+    parser.add_argument(
+        '--split', type=Path, required=True, help='JSON with lists query and gallery'
+    )
+    _add_network(parser)
+    parser.set_defaults(run=_reid)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--preset', choices=PRESETS, default='lite')
+    parser.add_argument('--weights', default='default', help='checkpoint file; default: shipped')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--threads', type=int, default=0, help='CPU threads, 0: torch decides')
+    parser.add_argument('--json', type=Path, help='write the figures here')
+
+
+def _engine(options: argparse.Namespace, **changes: Any) -> TorchEngine:
+    return load_engine(
         NetworkSettings(
             preset=options.preset,
             weights=options.weights,
             device=options.device,
             threads=options.threads,
-            image_long_side_px=options.long_side,
-            # Average precision ranks everything: a threshold would only cut the curve short.
-            min_person_score=0.02,
+            **changes,
         )
     )
+
+
+def _reid(options: argparse.Namespace) -> dict[str, Any]:
+    engine = _engine(options)
+    report = asdict(evaluate_crops(options.crops, options.split, engine.embed_crops))
+    return report | {'model_id': engine.model_id, 'device': engine.device_name}
+
+
+def _keypoints(options: argparse.Namespace) -> dict[str, Any]:
+    truth = load_ground_truth(options.annotations)
+    # Average precision ranks everything: a threshold would only cut the curve short.
+    engine = _engine(options, image_long_side_px=options.long_side, min_person_score=0.02)
     results = run_engine(engine, truth, options.images)
     report = asdict(score(truth, results, engine.model_id))
     return report | {'image_long_side_px': options.long_side, 'device': engine.device_name}

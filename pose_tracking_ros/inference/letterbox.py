@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 # Close to the ImageNet mean, so that padding is near zero after normalisation.
-_PADDING_RGB = (124, 116, 104)
+PADDING_RGB = (124, 116, 104)
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Letterbox:
         padded[:height, :width] = cv2.resize(
             image, self.size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         )
-        padded[height:, :] = _PADDING_RGB
-        padded[:height, width:] = _PADDING_RGB
+        padded[height:, :] = PADDING_RGB
+        padded[:height, width:] = PADDING_RGB
         return padded
 
     def to_image(self, points: Float[np.ndarray, '*batch 2']) -> Float[np.ndarray, '*batch 2']:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from pose_tracking_ros.inference.engine import Engine
 from pose_tracking_ros.inference.torch_engine import TorchEngine
 from pose_tracking_ros.network.weights import load_network, shipped_weights
 from pose_tracking_ros.settings import NetworkSettings
@@ -16,7 +15,7 @@ class DeviceError(ValueError):
     """The wanted device does not exist here; says which do."""
 
 
-def load_engine(settings: NetworkSettings) -> Engine:
+def load_engine(settings: NetworkSettings) -> TorchEngine:
     """Return an engine for the settings.
 
     Raises:

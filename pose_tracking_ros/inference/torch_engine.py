@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
-from pose_tracking_ros.inference.letterbox import Letterbox
+from pose_tracking_ros.inference.letterbox import PADDING_RGB, Letterbox
 from pose_tracking_ros.network.backbone import fold_batch_norm
 from pose_tracking_ros.network.model import (
     SIZE_STEP_PX,
@@ -19,6 +20,10 @@ from pose_tracking_ros.network.weights import Provenance
 from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
 from pose_tracking_ros.skeleton import SKELETONS
+
+# Where a lone crop is laid: rows and columns, multiples of 64 px, with room around the person.
+_CROP_CANVAS = (192, 128)
+_CROP_HEIGHT_PX = 128
 
 
 class TorchEngine:
@@ -97,6 +102,37 @@ class TorchEngine:
         with torch.inference_mode(), self._precision():
             found = self._network(batch, self._selection)[0]
         return _people(found, letterbox, size, len(SKELETONS[self._provenance.skeleton]))
+
+    def embed_crops(
+        self, crops: list[UInt8[np.ndarray, 'height width 3']]
+    ) -> Float[np.ndarray, 'crop dim']:
+        """Return unit embeddings of pictures that one person fills each.
+
+        Each crop is scaled to 128 px in height and laid on a neutral ground, as a person in a
+        scene would lie on whatever is behind.
+
+        Raises:
+            ValueError: no crop, or one without pixels.
+        """
+        if not crops or any(crop.size == 0 for crop in crops):
+            raise ValueError(f'crops: expected pictures with pixels, got {len(crops)} crops')
+        images = np.empty((len(crops), *_CROP_CANVAS, 3), np.uint8)
+        images[:] = PADDING_RGB
+        boxes = np.zeros((len(crops), 4), np.float32)
+        rows, columns = _CROP_CANVAS
+        for number, crop in enumerate(crops):
+            height = _CROP_HEIGHT_PX
+            width = min(max(1, round(crop.shape[1] * height / crop.shape[0])), columns)
+            x, y = (columns - width) // 2, (rows - height) // 2
+            images[number, y : y + height, x : x + width] = cv2.resize(
+                crop, (width, height), interpolation=cv2.INTER_LINEAR
+            )
+            boxes[number] = [x, y, x + width, y + height]
+        batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()
+        index = torch.arange(len(crops), dtype=torch.float32, device=self._device)
+        with torch.inference_mode(), self._precision():
+            found = self._network.embed(batch, torch.from_numpy(boxes).to(self._device), index)
+        return np.asarray(found.float().cpu().numpy(), np.float32)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(

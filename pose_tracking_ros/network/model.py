@@ -148,6 +148,27 @@ class MultiTaskNetwork(nn.Module):
             )
         return results
 
+    @torch.no_grad()
+    def embed(
+        self,
+        images: Float[Tensor, 'image 3 height width'],
+        boxes: Float[Tensor, 'box 4'],
+        image_index: Float[Tensor, 'box'],
+    ) -> Float[Tensor, 'box dim']:
+        """Return embeddings of people whose boxes are known.
+
+        Args:
+            images: RGB, 0..255; sides multiples of 64 px.
+            boxes: corners, px of the network's input.
+            image_index: which image each box is in.
+        """
+        levels = self.features(images)
+        head = self.reid_head
+        out: Tensor = head(
+            pool_people(levels, boxes, head.grid, head.margin, image_index=image_index)
+        )
+        return out
+
     def _people(
         self,
         levels: dict[str, Tensor],

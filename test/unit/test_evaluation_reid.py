@@ -1,0 +1,98 @@
+"""Re-ID ranking: worked by hand, and malformed input."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_tracking_ros.evaluation.keypoints import EvaluationError
+from pose_tracking_ros.evaluation.reid import CropName, evaluate_crops, score_ranking
+
+
+def unit(*angles_deg: float) -> np.ndarray:
+    radians = np.deg2rad(angles_deg)
+    return np.stack([np.cos(radians), np.sin(radians)], 1)
+
+
+def test_ranking_worked_by_hand() -> None:
+    # Query: person 1, camera 1, at 0 degrees. Nearest first: 5 (same camera: left out), 10 (2),
+    # 20 (1, camera 2), 30 (3), 40 (1, camera 3). Right at ranks 2 and 4.
+    report = score_ranking(
+        unit(0),
+        unit(40, 30, 20, 10, 5),
+        np.array([[1, 1]]),
+        np.array([[1, 3], [3, 2], [1, 2], [2, 2], [1, 1]]),
+    )
+    assert report.rank1 == 0
+    assert report.map == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert (report.queries, report.gallery, report.identities) == (1, 5, 1)
+
+
+def test_query_without_an_answer_is_left_out() -> None:
+    gallery = np.array([[1, 2], [2, 1]])
+    report = score_ranking(unit(0, 90), unit(1, 89), np.array([[1, 1], [2, 1]]), gallery)
+    assert report.queries == 1
+    assert report.rank1 == report.map == 1
+
+
+def test_no_answer_at_all() -> None:
+    with pytest.raises(EvaluationError, match='no query has a crop of the same person'):
+        score_ranking(unit(0), unit(0), np.array([[1, 1]]), np.array([[2, 2]]))
+
+
+def test_names() -> None:
+    assert CropName.parse('folder/0090_c4s1_013251_02.webp') == CropName(90, 4)
+    with pytest.raises(EvaluationError, match='expected a crop named'):
+        CropName.parse('person.png')
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    crops, split = tmp_path / 'crops.zip', tmp_path / 'split.json'
+    names = ['0001_c1s1_0_0.png', '0001_c2s1_0_0.png', '0002_c2s1_0_0.png']
+    with zipfile.ZipFile(crops, 'w') as archive:
+        for name, value in zip(names, (40, 60, 200), strict=True):
+            data = cv2.imencode('.png', np.full((128, 64, 3), value, np.uint8))[1]
+            archive.writestr(f'crops/{name}', data.tobytes())
+    split.write_text(json.dumps({'query': names[:1], 'gallery': names[1:]}))
+    return crops, split
+
+
+def brightness(crops: list[np.ndarray]) -> np.ndarray:
+    return unit(*(float(crop.mean()) / 255 * 90 for crop in crops))
+
+
+def test_crops_from_a_zip(files: tuple[Path, Path]) -> None:
+    report = evaluate_crops(*files, brightness, batch=2)
+    assert report.rank1 == report.map == 1
+    assert report.gallery == 2
+
+
+def test_missing_crop_is_named(files: tuple[Path, Path]) -> None:
+    crops, split = files
+    split.write_text(json.dumps({'query': ['0009_c1.png'], 'gallery': ['0001_c2s1_0_0.png']}))
+    with pytest.raises(EvaluationError, match=r'holds no 0009_c1\.png'):
+        evaluate_crops(crops, split, brightness)
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [('{', 'not readable as JSON'), ('{"query": ["a"]}', "non-empty list 'gallery'")],
+)
+def test_malformed_split(files: tuple[Path, Path], content: str, message: str) -> None:
+    crops, split = files
+    split.write_text(content)
+    with pytest.raises(EvaluationError, match=message):
+        evaluate_crops(crops, split, brightness)
+
+
+def test_missing_files(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match='no such file'):
+        evaluate_crops(tmp_path / 'none.zip', files[1], brightness)
+    with pytest.raises(EvaluationError, match='no such file'):
+        evaluate_crops(files[0], tmp_path / 'none.json', brightness)
