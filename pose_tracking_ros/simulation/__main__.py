@@ -25,11 +25,11 @@ from pose_tracking_ros.viewing.video import VideoWriter
 # Moments of each scene that show what it is about, as shares of its length.
 _MOMENTS = {
     'street': (0.44, 0.62),
-    'crossing': (0.13, 0.66),
-    'full_occlusion': (0.20, 0.80),
-    'leave_and_return': (0.22, 0.72),
+    'crossing': (0.115, 0.55),
+    'full_occlusion': (0.105, 0.80),
+    'leave_and_return': (0.72,),
     'crowd': (0.5,),
-    'look_alikes': (0.62,),
+    'look_alikes': (0.61,),
 }
 
 
@@ -71,7 +71,7 @@ def _sheet(names: list[str], seed: int, image_size: tuple[int, int]) -> np.ndarr
                 image = draw_tracks(image, tracks_from_truth(scene.truth(index)))
             images.append(image)
             captions.append(f'{name}, {scene.stamp_s(index):.1f} s')
-    return contact_sheet(images, captions, columns=2 if len(images) <= 4 else 3)
+    return contact_sheet(images, captions, columns=min(len(images), 3), width_px=1500)
 
 
 def _write_video(scene: Scene, path: Path, with_truth: bool) -> None:
@@ -100,6 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0, help='draws people and scenery')
     parser.add_argument('--width', type=int, default=640, help='of the images, px')
     parser.add_argument('--height', type=int, default=480, help='of the images, px')
+    parser.add_argument('--duration', type=float, help='of a video, s (default: the whole scene)')
     parser.add_argument('--truth', action='store_true', help='draw the truth over the video')
     options = parser.parse_args(arguments)
     size = (options.width, options.height)
@@ -109,13 +110,18 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.output.parent.is_dir():
         parser.error(f'--output: the folder {options.output.parent} does not exist')
     if suffix == '.mp4':
-        scene = make_scene(options.scene or 'street', seed=options.seed, image_size=size)
+        scene = make_scene(
+            options.scene or 'street',
+            seed=options.seed,
+            image_size=size,
+            duration_s=options.duration,
+        )
         _write_video(scene, options.output, options.truth)
     else:
         names = [options.scene] if options.scene else list(SCENE_NAMES)
         sheet = _sheet(names, options.seed, size)
         bgr = cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, 78, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 72, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
         if not cv2.imwrite(str(options.output), bgr, quality if suffix != '.png' else []):
             parser.error(f'--output: OpenCV cannot write {options.output}')
     print(f'wrote {options.output}')

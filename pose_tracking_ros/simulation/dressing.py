@@ -158,7 +158,7 @@ class _Surface:
         self.is_drawn[skirt & (RING_LEVEL[1:] > tail + 0.01)] = False
         # Thighs under cloth cannot show through it.
         legs = self.bands('left_leg', 'right_leg')
-        self.is_drawn[legs & (self.level < max(tail - 0.35, 0.1))] = False
+        self.is_drawn[legs & (self.level < max(tail - 0.35, 0.0))] = False
         self.colours[skirt] = look.top if look.top_kind == 'coat' else self.legs_colour
 
     def dress_back(self) -> None:

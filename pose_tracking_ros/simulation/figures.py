@@ -22,6 +22,8 @@ NEAREST_M = 0.6
 
 _ROUNDNESS = ((210, 20), (90, 14), (55, 10))
 _PATIENT_PARTS = [PARTS.index(part) for part in ('skirt', 'hair', 'long_hair', 'bun')]
+# A top hangs over trousers: its quads are drawn as if they were nearer by so much, m.
+_OVER_M = np.array([{'torso': 0.06, 'skirt': 0.08}.get(part, 0.0) for part in PARTS])
 # Flesh in front of a joint that belongs to the joint itself, m: more hides it.
 _FLESH_M = {
     'nose': 0.03, 'eye': 0.03, 'ear': 0.045, 'shoulder': 0.13, 'elbow': 0.075, 'wrist': 0.06,
@@ -142,7 +144,7 @@ def _figure(
     kept = np.nonzero(outward[:, 0] + outward[:, 1] + outward[:, 2] < 0)[0]
     x, y = points_px.reshape(-1, 2)[outfit.points].T
     quad_depths = depths.reshape(-1)[corners[kept]] @ np.full(4, 0.25)
-    order = np.argsort(-quad_depths)
+    order = np.argsort(_OVER_M[RING_PART[outfit.bands[kept]]] - quad_depths)
     kept = kept[order]
     normals = normals[kept]
     normals /= np.maximum(np.sqrt((normals**2) @ np.ones((3, 1))), 1e-12)

@@ -176,7 +176,7 @@ def pose_bodies(posture: Posture) -> Bodies:
     at['head'] = at['neck'] + s * (0.152 * head_frame[:, 2] + 0.02 * head_frame[:, 1])
     at['crown'] = at['head'] + s * 0.118 * head_frame[:, 2]
     face = {
-        'nose': (0.0, 0.108, -0.018),
+        'nose': (0.0, 0.099, -0.020),
         'left_eye': (0.033, 0.088, 0.016),
         'right_eye': (-0.033, 0.088, 0.016),
         'left_ear': (0.080, -0.004, -0.022),

@@ -20,7 +20,7 @@ from pose_tracking_ros.simulation.obstacles import Obstacle
 from pose_tracking_ros.simulation.paths import Walk
 from pose_tracking_ros.simulation.rendering import Renderer
 from pose_tracking_ros.simulation.truth import FrameTruth, truth_of
-from pose_tracking_ros.simulation.wardrobe import Look, appearance_of
+from pose_tracking_ros.simulation.wardrobe import APPEARANCE_DIM, Look, appearance_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,8 @@ class Scene:
         self.motion = motion
         self.is_street = is_street
         self._looks = [actor.look for actor in cast]
-        self._appearance = np.array([appearance_of(look) for look in self._looks])
+        vectors = [appearance_of(look) for look in self._looks]
+        self._appearance = np.array(vectors).reshape(-1, APPEARANCE_DIM)
 
     @property
     def identity_count(self) -> int:

@@ -17,6 +17,7 @@ from pose_tracking_ros.simulation.wardrobe import Look, distinct_looks, similar_
 Stamps = Float[np.ndarray, 'frame']
 Plan = tuple[list[Actor], list[Obstacle], CameraMotion]
 
+_STREET_S, _CROWD_S = 20.0, 12.0
 _TRIPOD = CameraMotion(start=(0.0, 0.0, 1.6), pitch_rad=-0.06)
 
 
@@ -92,7 +93,7 @@ def _full_occlusion(rng: np.random.Generator, t: Stamps) -> Plan:
         _actor(looks[3], t, [(9.3, -2.6, 3.2), (10.6, -1.15, 3.1)], facing_rad=0.3),
         _actor(looks[4], t, [(11.0, -5.6, 8.4), (15.5, -0.6, 8.4)]),
     ]  # fmt: skip
-    return cast, [Obstacle('wall', (0.0, 6.0), (1.62, 0.25, 2.3))], _TRIPOD
+    return cast, [Obstacle('wall', (0.0, 6.0), (1.95, 0.25, 2.3))], _TRIPOD
 
 
 def _leave_and_return(rng: np.random.Generator, t: Stamps) -> Plan:
@@ -108,7 +109,7 @@ def _leave_and_return(rng: np.random.Generator, t: Stamps) -> Plan:
         _actor(
             looks[1], t,
             [(0.0, -2.6, 8.6), (6.4, 6.4, 8.6)],
-            [(7.9, 4.0, 5.6), (12.0, -1.0, 5.4)],
+            [(8.2, 4.0, 5.6), (12.0, -0.6, 5.4)],
         ),
         _actor(looks[2], t, [(0.0, -1.9, 10.2)], facing_rad=np.pi - 0.2, waves_s=(3.0, 9.0)),
         _actor(
@@ -121,7 +122,7 @@ def _leave_and_return(rng: np.random.Generator, t: Stamps) -> Plan:
 
 def _street(rng: np.random.Generator, t: Stamps) -> Plan:
     looks = distinct_looks(rng, 10, children=1)
-    end = float(t[-1]) + 1.0
+    end = _STREET_S + 1.0
     ways: list[list[Waypoint]] = [
         # Towards the camera and away from it, on both pavements.
         [(0.0, -2.4, 15.0), (11.0, -1.9, 2.2)],
@@ -181,12 +182,15 @@ def _crowd(rng: np.random.Generator, t: Stamps) -> Plan:
             continue
         speed = float(rng.uniform(0.8, 1.5)) * (1 if rng.random() < 0.5 else -1)
         # Everyone passes a spot in the image at some time of the scene.
-        when, where = float(rng.uniform(0.1, 0.9) * t[-1]), float(rng.uniform(-0.6, 0.6) * reach)
-        x1, x2 = where - speed * (when + 1), where + speed * (float(t[-1]) + 1 - when)
+        when, where = (
+            float(rng.uniform(0.1, 0.9) * _CROWD_S),
+            float(rng.uniform(-0.6, 0.6) * reach),
+        )
+        x1, x2 = where - speed * (when + 1), where + speed * (_CROWD_S + 1 - when)
         cast.append(
             _actor(
                 look, t,
-                [(-1.0, x1, y), (float(t[-1]) + 1, x2, y)],
+                [(-1.0, x1, y), (_CROWD_S + 1, x2, y)],
                 first_phase_rad=float(rng.uniform(0, 6)),
                 phones=i % 7 == 3,
             )
@@ -203,11 +207,11 @@ class _Recipe:
 
 
 _RECIPES = {
-    'street': _Recipe(_street, 20.0, is_street=True),
+    'street': _Recipe(_street, _STREET_S, is_street=True),
     'crossing': _Recipe(_crossing, 14.0),
     'full_occlusion': _Recipe(_full_occlusion, 15.5),
     'leave_and_return': _Recipe(_leave_and_return, 12.0),
-    'crowd': _Recipe(_crowd, 12.0),
+    'crowd': _Recipe(_crowd, _CROWD_S),
     'look_alikes': _Recipe(_look_alikes, 14.0),
 }
 

@@ -202,7 +202,7 @@ def similar_looks(rng: np.random.Generator, count: int) -> list[Look]:
                 top=(top[0], top[1], top[2]),
                 height_m=float(model.height_m + rng.uniform(-0.05, 0.05)),
                 girth=float(model.girth * rng.uniform(0.95, 1.05)),
-                hair=_pick(rng, _HAIRS, 0.015),
+                hair=_pick(rng, (model.hair,), 0.02),
             )
         )
     return looks

@@ -17,6 +17,7 @@ Colour = tuple[int, int, int]
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 _BITS = 4
+_DARK = (20, 20, 20)
 _STATE_WORDS = {
     TrackState.TENTATIVE: ' new',
     TrackState.CONFIRMED: '',
@@ -37,7 +38,7 @@ def colour_of(track_id: int) -> Colour:
 
 def line_width_of(image_size: tuple[int, int]) -> int:
     """Return the line width that reads well in an image of this size, px."""
-    return max(1, round(min(image_size) / 320))
+    return max(1, round(min(image_size) / 280))
 
 
 def _fixed(point: Float[np.ndarray, '2']) -> tuple[int, int]:
@@ -76,6 +77,9 @@ def _draw_box(image: np.ndarray, track: Track, colour: Colour, width: int) -> No
 def _draw_skeleton(
     image: np.ndarray, track: Track, colour: Colour, width: int, skeleton: Skeleton
 ) -> None:
+    # Thin lines on small people, or their joints would cover them.
+    tall_px = float(track.box[3] - track.box[1])
+    width = int(np.clip(round(tall_px / 75), 1, width))
     states = np.asarray(track.keypoint_states)
     known = np.isfinite(track.keypoints).all(-1)
     known &= ~np.isin(states, (KeypointState.NOT_ESTIMATED, KeypointState.OUT_OF_FRAME))
@@ -86,17 +90,20 @@ def _draw_skeleton(
         start, end = track.keypoints[a], track.keypoints[b]
         if seen[a] and seen[b]:
             # A dark edge keeps the line apart from clothes of the same colour.
-            _line(image, start, end, (20, 20, 20), width + 2)
+            _line(image, start, end, _DARK, width + 2)
             _line(image, start, end, colour, width)
         else:
             _dashed_line(image, start, end, colour, max(width - 1, 1))
-    radius = (width + 1) << _BITS
+    radius = round((0.8 * width + min(tall_px / 110, 1.2)) * 2**_BITS)
     for joint in np.nonzero(known)[0]:
         at = _fixed(track.keypoints[joint])
         if seen[joint]:
             cv2.circle(image, at, radius, (255, 255, 255), -1, cv2.LINE_AA, _BITS)
-            cv2.circle(image, at, max(radius - (1 << _BITS), 8), colour, -1, cv2.LINE_AA, _BITS)
+            cv2.circle(
+                image, at, max(radius - (1 << _BITS), radius // 2), colour, -1, cv2.LINE_AA, _BITS
+            )
         else:
+            cv2.circle(image, at, radius, _DARK, -1, cv2.LINE_AA, _BITS)
             cv2.circle(image, at, radius, colour, 1, cv2.LINE_AA, _BITS)
 
 
@@ -140,7 +147,7 @@ def draw_tracks(
     """Return a copy of an RGB image with tracks drawn over it.
 
     Solid is what this image shows: a dashed box stands for a track without a detection, dashed
-    limbs and hollow joints for joints that are hidden or predicted. Removed tracks are left out,
+    limbs and rings for joints that are hidden or predicted. Removed tracks are left out,
     lost ones get a box and an id only.
 
     Args:

@@ -96,8 +96,9 @@ class FileSource:
             _LOG.warning('%s does not tell its rate; taking %g Hz', self.path, ASSUMED_RATE_HZ)
             rate_hz = ASSUMED_RATE_HZ
         self.rate_hz = rate_hz
-        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.frame_count: int | None = count if count > 0 else None
+        count = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        known = math.isfinite(count) and count > 0
+        self.frame_count: int | None = int(count) if known else None
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
         """Yield the file's images from its beginning."""
