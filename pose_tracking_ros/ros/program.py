@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import rclpy
 import rclpy.utilities
@@ -70,7 +71,7 @@ def run(make: Callable[[], Runnable], arguments: Sequence[str] | None = None) ->
     """Run a node until it is interrupted; return the exit code.
 
     SIGINT and SIGTERM end it with 0 within two seconds, also while a network is being loaded or
-    an image is processed. An unexpected error ends it with its traceback and 1.
+    an image is processed. An unexpected error ends it with its traceback.
 
     Args:
         make: makes the node; called when rclpy is ready.
@@ -79,11 +80,11 @@ def run(make: Callable[[], Runnable], arguments: Sequence[str] | None = None) ->
     # rclpy's own handler calls this one after it has shut the context down.
     signal.signal(signal.SIGTERM, _interrupt)
     rclpy.init(args=None if arguments is None else [sys.argv[0], *arguments])
+    executor = SingleThreadedExecutor()
     runnable: Runnable | None = None
     code = 0
     try:
         runnable = make()
-        executor = SingleThreadedExecutor()
         executor.add_node(runnable.node)
         if not runnable.start():
             code = 1
@@ -98,12 +99,25 @@ def run(make: Callable[[], Runnable], arguments: Sequence[str] | None = None) ->
         # A terminal and launch both send SIGINT, so it often comes twice.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        has_stopped = runnable is None or runnable.stop(_STOP_TIMEOUT_S)
-        rclpy.utilities.try_shutdown()
-    if not has_stopped:
-        # A thread is still inside the network. Python would wait for it, and the network's
-        # libraries must not be torn down under it.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        if runnable is not None and runnable.stop(_STOP_TIMEOUT_S):
+            # Without its thread the node can go. Its shared memory is removed with the context,
+            # which lives until the last part of the node is collected; destroying a life cycle
+            # node leaves its state machine.
+            executor.shutdown()
+            runnable.node.destroy_node()
+            runnable = None
+            gc.collect()
+            rclpy.utilities.try_shutdown()
+            rclpy.utilities.get_default_context().destroy()
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once, without taking Python and its libraries apart.
+
+    With torch loaded that takes one to two seconds, several on a busy machine, in which launch
+    loses patience; and a thread may still be inside the network.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

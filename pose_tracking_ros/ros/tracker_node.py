@@ -11,10 +11,9 @@ default, the first two happen by themselves.
 from __future__ import annotations
 
 import functools
-import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
@@ -32,7 +31,7 @@ from pose_tracking_ros.ros.image_input import ImageInput
 from pose_tracking_ros.ros.mailbox import Mailbox
 from pose_tracking_ros.ros.outputs import Draw, Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
-from pose_tracking_ros.ros.program import enlarge_malloc, run
+from pose_tracking_ros.ros.program import enlarge_malloc, leave, run
 from pose_tracking_ros.ros.qos import OUTPUT
 from pose_tracking_ros.ros.worker import Task, take_from
 from pose_tracking_ros.settings import NetworkSettings, NodeSettings, TrackerSettings
@@ -320,10 +319,10 @@ def _make() -> TrackerNode:
     return node
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the node as a program; return the exit code."""
-    return run(_make, arguments)
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the node as a program and end the process."""
+    leave(run(_make, arguments))
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -13,11 +13,10 @@ the time of its publication, as from a live camera, and looping goes unnoticed.
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -28,7 +27,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from pose_tracking_ros.ros.image_decoding import fill_image_message
 from pose_tracking_ros.ros.parameters import ParameterStore
-from pose_tracking_ros.ros.program import ProgramEnd, enlarge_malloc, run
+from pose_tracking_ros.ros.program import ProgramEnd, enlarge_malloc, leave, run
 from pose_tracking_ros.ros.qos import for_images
 from pose_tracking_ros.ros.worker import Task
 from pose_tracking_ros.settings import VideoSourceSettings
@@ -235,10 +234,10 @@ def _make() -> VideoSourceNode:
     return node
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the node as a program; return the exit code."""
-    return run(_make, arguments)
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the node as a program and end the process."""
+    leave(run(_make, arguments))
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

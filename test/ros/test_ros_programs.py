@@ -1,0 +1,170 @@
+"""The nodes as programs: they start, answer signals, and end with the right code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+PATIENCE_S = 5.0
+"""An idle machine needs 0.3 s, and 1.8 s when it gives up on an image."""
+
+# The tracker node with a network on paper, busy for a while with every image.
+TRACKER = """
+import time
+from pose_tracking_ros.people import People
+from pose_tracking_ros.ros import program
+from pose_tracking_ros.ros.tracker_node import TrackerNode
+
+class Engine:
+    model_id = device_name = 'paper'
+    fallback_reason = ''
+    def warm_up(self):
+        print('loading', flush=True)
+        time.sleep({load_s})
+    def infer(self, image):
+        print('busy', flush=True)
+        time.sleep({infer_s})
+        return People.none((image.shape[1], image.shape[0]))
+
+class Node(TrackerNode):
+    def start(self):
+        started = super().start()
+        print('started', flush=True)
+        return started
+
+program.leave(program.run(lambda: Node(lambda settings: Engine())))
+"""
+
+
+@pytest.fixture
+def run(request):
+    """Start Python with arguments in a graph of its own; the process is ended after the test."""
+    processes = []
+
+    def start(*arguments):
+        environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def wait_for(process, word):
+    for line in process.stdout:
+        if word in line:
+            return
+    pytest.fail(f'ended before it said {word!r}:\n{process.stderr.read()}')
+
+
+def end_with(process, signal_number, times=1):
+    """Send a signal and return seconds to the end, exit code and what was said on stderr."""
+    began_s = time.monotonic()
+    for _ in range(times):
+        process.send_signal(signal_number)
+    _, errors = process.communicate(timeout=30)
+    return time.monotonic() - began_s, process.returncode, errors
+
+
+@pytest.mark.parametrize(('signal_number', 'times'), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
+def test_a_signal_ends_the_tracker_cleanly(run, signal_number, times):
+    """Twice, as a terminal and launch both send it."""
+    process = run('-c', TRACKER.format(load_s=0, infer_s=0), '--ros-args', '-r', '__ns:=/end')
+    wait_for(process, 'started')
+    seconds, code, errors = end_with(process, signal_number, times)
+    assert code == 0, errors
+    assert 'Traceback' not in errors
+    assert seconds < PATIENCE_S
+
+
+@pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_tracker_while_it_loads(run, signal_number):
+    process = run('-c', TRACKER.format(load_s=60, infer_s=0))
+    wait_for(process, 'loading')
+    seconds, code, errors = end_with(process, signal_number)
+    assert code == 0, errors
+    assert 'Traceback' not in errors
+    assert seconds < PATIENCE_S
+
+
+def test_a_signal_ends_the_tracker_during_inference(run, graph, image):
+    camera = graph.camera()
+    process = run(
+        '-c', TRACKER.format(load_s=0, infer_s=60), '--ros-args', '-r', f'__ns:={graph.namespace}'
+    )
+    wait_for(process, 'started')
+    os.set_blocking(process.stdout.fileno(), False)
+
+    def is_busy():
+        camera.publish(image(1.0))
+        graph.spin_for(0.1)
+        return 'busy' in (process.stdout.read() or '')
+
+    graph.until(is_busy, 'inference')
+    seconds, code, errors = end_with(process, signal.SIGINT)
+    assert code == 0, errors
+    assert 'Traceback' not in errors
+    # 1.5 s for the image at hand, then it is left behind.
+    assert seconds < PATIENCE_S
+
+
+@pytest.mark.parametrize(
+    ('program', 'parameter', 'words'),
+    [
+        ('tracker_node', 'max_lost_s:=-1.0', ['max_lost_s', 'at least 0.0 s', '-1.0']),
+        ('video_source', 'video:=/nowhere/clip.avi', ['/nowhere/clip.avi', 'no such file']),
+    ],
+)
+def test_what_cannot_work_ends_the_program_with_1_and_one_reason(run, program, parameter, words):
+    process = run('-m', f'pose_tracking_ros.ros.{program}', '--ros-args', '-p', parameter)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert 'Traceback' not in errors
+    for word in words:
+        assert word in errors
+
+
+def test_the_video_source_ends_with_0_at_the_end(run, tmp_path):
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f'{index}.png'), np.zeros((32, 48, 3), np.uint8))
+    parameters = {'video': tmp_path, 'rate_hz': 50, 'loop': False, 'exit_at_end': True}
+    process = run(
+        '-m', 'pose_tracking_ros.ros.video_source', '--ros-args',
+        *(word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')),
+    )  # fmt: skip
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert 'Traceback' not in errors
+    assert '3 images' in errors
+
+
+def test_shared_memory_is_given_back(run):
+    if not os.path.isdir('/dev/shm'):
+        pytest.skip('no /dev/shm on this system')
+    process = run('-c', TRACKER.format(load_s=0, infer_s=0))
+    wait_for(process, 'started')
+    mine = [
+        os.path.realpath(f'/proc/{process.pid}/map_files/{entry}')
+        for entry in os.listdir(f'/proc/{process.pid}/map_files')
+    ]
+    segments = [
+        path for path in mine if path.startswith('/dev/shm/fastrtps_') and 'port' not in path
+    ]
+    assert segments
+    end_with(process, signal.SIGINT)
+    assert [path for path in segments if os.path.exists(path)] == []
