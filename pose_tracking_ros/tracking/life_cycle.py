@@ -15,6 +15,17 @@ from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
 # Stamps are sums of frame intervals: 3 x 0.05 s is not exactly 0.15 s.
 _ROUNDING_S = 1e-6
+# Members of an enumeration are slow to look up; these are compared with whole arrays per image.
+_TENTATIVE, _CONFIRMED, _OCCLUDED, _LOST, _REMOVED = (
+    int(state)
+    for state in (
+        TrackState.TENTATIVE,
+        TrackState.CONFIRMED,
+        TrackState.OCCLUDED,
+        TrackState.LOST,
+        TrackState.REMOVED,
+    )
+)
 
 
 def is_on_probation(
@@ -25,7 +36,7 @@ def is_on_probation(
     Whoever comes back into view does so bit by bit, and can be recognised only when most of the
     body is seen. Giving out an identity before that would mean to change it a moment later.
     """
-    is_missing = ~tracks.is_matched & (tracks.states != TrackState.TENTATIVE)
+    is_missing = ~tracks.is_matched & (tracks.states != _TENTATIVE)
     has_embedding = tracks.has_embedding
     if not (is_missing & has_embedding).any():
         return np.zeros(len(tracks), dtype=np.bool_)
@@ -52,7 +63,7 @@ def next_states(
     age_s = stamp_s - tracks.born_s
     unseen_s = stamp_s - tracks.matched_s
     states, is_matched = tracks.states, tracks.is_matched
-    is_tentative = states == TrackState.TENTATIVE
+    is_tentative = states == _TENTATIVE
     seen_in_half = 2 * tracks.matches >= tracks.updates
     is_overdue = unseen_s > settings.lost_after_s + _ROUNDING_S
 
@@ -66,12 +77,10 @@ def next_states(
     if confirmed.any():
         confirmed &= ~is_on_probation(tracks, age_s, settings)
     was_noise = is_tentative & ~is_matched & (is_overdue | ~seen_in_half)
-    with_detection = np.where(tracks.is_hidden, TrackState.OCCLUDED, TrackState.CONFIRMED)
-    is_behind = (tracks.occluder_ids > 0) & (states != TrackState.LOST)
-    without_detection = np.where(
-        is_behind, TrackState.OCCLUDED, np.where(is_overdue, TrackState.LOST, states)
-    )
+    with_detection = np.where(tracks.is_hidden, _OCCLUDED, _CONFIRMED)
+    is_behind = (tracks.occluder_ids > 0) & (states != _LOST)
+    without_detection = np.where(is_behind, _OCCLUDED, np.where(is_overdue, _LOST, states))
     after = np.where(is_matched, with_detection, without_detection)
-    after = np.where(is_tentative & ~confirmed, TrackState.TENTATIVE, after)
+    after = np.where(is_tentative & ~confirmed, _TENTATIVE, after)
     is_gone = ~is_matched & (unseen_s > settings.max_lost_s + _ROUNDING_S)
-    return np.where(was_noise | is_gone, TrackState.REMOVED, after)
+    return np.where(was_noise | is_gone, _REMOVED, after)

@@ -18,6 +18,17 @@ from pose_tracking_ros.tracking.similarity import box_areas, pairwise_intersecti
 
 # Box bottoms closer than this share of the person's height do not tell who is nearer.
 _BOTTOM_TOLERANCE = 0.02
+# Members of an enumeration are slow to look up, and these are needed for every image.
+_NOT_ESTIMATED, _VISIBLE, _OCCLUDED, _PREDICTED, _OUT_OF_FRAME = (
+    int(state)
+    for state in (
+        KeypointState.NOT_ESTIMATED,
+        KeypointState.VISIBLE,
+        KeypointState.OCCLUDED,
+        KeypointState.PREDICTED,
+        KeypointState.OUT_OF_FRAME,
+    )
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +154,10 @@ def keypoint_states(
     the rest, joints of people without a detection are PREDICTED, the others VISIBLE or OCCLUDED
     by their score.
     """
-    measured = np.where(seen, KeypointState.VISIBLE, KeypointState.OCCLUDED)
-    states = np.where(is_matched[:, None], measured, KeypointState.PREDICTED)
+    measured = np.where(seen, _VISIBLE, _OCCLUDED)
+    states = np.where(is_matched[:, None], measured, _PREDICTED)
     # NaN compares false, so joints without a position end here too and are set apart below.
     is_inside = ((keypoints >= 0.0) & (keypoints <= np.asarray(image_size))).all(axis=2)
-    states = np.where(is_inside, states, KeypointState.OUT_OF_FRAME)
+    states = np.where(is_inside, states, _OUT_OF_FRAME)
     is_estimated = np.isfinite(keypoints).all(axis=2)
-    return np.where(is_estimated, states, KeypointState.NOT_ESTIMATED).astype(np.int64)
+    return np.where(is_estimated, states, _NOT_ESTIMATED).astype(np.int64)

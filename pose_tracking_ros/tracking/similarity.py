@@ -83,18 +83,18 @@ def certainty(
     return known
 
 
-def pairwise_oks(
-    a: Float[np.ndarray, 'track joint 2'],
-    a_seen: Bool[np.ndarray, 'track joint'],
-    a_areas: Float[np.ndarray, 'track'],
-    b: Float[np.ndarray, 'person joint 2'],
-    b_seen: Bool[np.ndarray, 'person joint'],
+def object_keypoint_similarity(
+    a: Float[np.ndarray, 'pair joint 2'],
+    a_seen: Bool[np.ndarray, 'pair joint'],
+    a_areas: Float[np.ndarray, 'pair'],
+    b: Float[np.ndarray, 'pair joint 2'],
+    b_seen: Bool[np.ndarray, 'pair joint'],
     sigmas: Float[np.ndarray, 'joint'],
     min_common_joints: int = 3,
-) -> Float[np.ndarray, 'track person']:
-    """Return the object keypoint similarity of poses, [0, 1]; NaN where it cannot be judged.
+) -> Float[np.ndarray, 'pair']:
+    """Return COCO's OKS of pairs of poses, [0, 1]; NaN where it cannot be judged.
 
-    COCO's OKS over the joints seen in both poses, with the area of the first.
+    Only joints seen in both poses count.
 
     Args:
         a: joint positions, px.
@@ -105,10 +105,9 @@ def pairwise_oks(
         sigmas: per-joint constants relative to the square root of the area.
         min_common_joints: pairs with fewer joints in common give NaN.
     """
-    common = a_seen[:, None] & b_seen[None]
-    offset = np.where(common[..., None], a[:, None] - b[None], 0.0)
-    squared = (offset**2).sum(axis=-1)
-    scale = 2.0 * np.maximum(a_areas, 1.0)[:, None, None] * (2.0 * sigmas) ** 2
+    common = a_seen & b_seen
+    squared = (np.where(common[..., None], a - b, 0.0) ** 2).sum(axis=-1)
+    scale = 2.0 * np.maximum(a_areas, 1.0)[:, None] * (2.0 * sigmas) ** 2
     count = common.sum(axis=-1)
     total = (np.exp(-squared / scale) * common).sum(axis=-1)
     return np.where(count >= min_common_joints, total / np.maximum(count, 1), np.nan)

@@ -9,6 +9,8 @@ from pose_tracking_ros.tracking import motion
 from pose_tracking_ros.tracking.occlusion import keypoint_states
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
+_STATES = {int(state): state for state in TrackState}
+
 
 def take_snapshot(
     tracks: TrackArrays, image_size: tuple[int, int], stamp_s: float, memory_s: float
@@ -54,7 +56,7 @@ def take_snapshot(
     return [
         Track(
             track_id=ids[row],
-            state=TrackState(states[row]),
+            state=_STATES[states[row]],
             is_matched=matched[row],
             box=boxes[row],
             score=scores[row],

@@ -110,23 +110,33 @@ class Cues:
         """Embedding distance; NaN where either has none or the person is occluded."""
         return np.where(self.visibility.appearance_is_valid[None], self.distance, np.nan)
 
-    @cached_property
-    def pose_similarity(self) -> Float[np.ndarray, 'track person']:
-        """OKS of each track's last pose, moved with its box, and each detected pose."""
+    def pose_similarity(
+        self, where: Bool[np.ndarray, 'track person']
+    ) -> Float[np.ndarray, 'track person']:
+        """Return the OKS of each track's last pose, moved with its box, and detected poses.
+
+        Args:
+            where: the pairs to compare; the others are NaN, as are those that cannot be judged.
+        """
         tracks = self.tracks
+        alike = np.full(where.shape, np.nan)
+        comparable = where & (self.unseen_s <= _MAX_POSE_AGE_S)[:, None]
+        row, person = np.nonzero(comparable)
+        if len(row) == 0:
+            return alike
         joints = tracks.keypoints.shape[1]
         sigmas = COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA)
-        is_fresh = self.unseen_s <= _MAX_POSE_AGE_S
-        return similarity.pairwise_oks(
-            motion.carry_keypoints(
-                tracks.keypoints, tracks.last_boxes, motion.boxes_of(tracks.moments)
-            ),
-            tracks.seen & is_fresh[:, None],
-            similarity.box_areas(self.expected_boxes),
-            self.keypoints,
-            self.visibility.seen,
+        boxes = motion.boxes_of(tracks.moments)
+        carried = motion.carry_keypoints(tracks.keypoints, tracks.last_boxes, boxes)
+        alike[row, person] = similarity.object_keypoint_similarity(
+            carried[row],
+            tracks.seen[row],
+            similarity.box_areas(boxes)[row],
+            self.keypoints[person],
+            self.visibility.seen[person],
             _POSE_SIGMA_SCALE * sigmas,
         )
+        return alike
 
 
 class Strategy(Protocol):
@@ -158,7 +168,7 @@ class OcclusionAware:
         position = cues.grown_iou
         contested = near & ((near.sum(axis=0) > 1)[None] | (near.sum(axis=1) > 1)[:, None])
         if contested.any():
-            pose = cues.pose_similarity
+            pose = cues.pose_similarity(contested)
             known = np.isfinite(pose)
             rivals_known = known.any(axis=0)[None] | known.any(axis=1)[:, None]
             pose = np.where(known, pose, _UNKNOWN_POSE)

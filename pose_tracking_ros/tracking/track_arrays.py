@@ -27,6 +27,7 @@ class TrackArrays:
         matched_s: image time of the last detection, s.
         updates: images since birth, the first included.
         matches: how many of these had a detection.
+        is_announced: whether the track was confirmed at some time.
         is_matched: whether the latest image had one.
         scores: of the last detection.
         visibility: share of joints seen in the latest image; 0 when not matched.
@@ -47,6 +48,7 @@ class TrackArrays:
     matched_s: Float[np.ndarray, 'track']
     updates: Int[np.ndarray, 'track']
     matches: Int[np.ndarray, 'track']
+    is_announced: Bool[np.ndarray, 'track']
     is_matched: Bool[np.ndarray, 'track']
     scores: Float[np.ndarray, 'track']
     visibility: Float[np.ndarray, 'track']
@@ -71,6 +73,7 @@ class TrackArrays:
             matched_s=np.zeros(0, real),
             updates=np.zeros(0, whole),
             matches=np.zeros(0, whole),
+            is_announced=np.zeros(0, flag),
             is_matched=np.zeros(0, flag),
             scores=np.zeros(0, real),
             visibility=np.zeros(0, real),
@@ -116,6 +119,7 @@ class TrackArrays:
             matched_s=np.full(count, stamp_s),
             updates=np.ones(count, np.int64),
             matches=np.ones(count, np.int64),
+            is_announced=np.zeros(count, np.bool_),
             is_matched=np.ones(count, np.bool_),
             scores=people.scores[which].astype(np.float64),
             visibility=visibility.visibility[which],

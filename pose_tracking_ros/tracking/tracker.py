@@ -6,14 +6,19 @@ import math
 from collections import deque
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from pose_tracking_ros.people import EventKind, People, Track, TrackEvent, TrackState
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking import motion
-from pose_tracking_ros.tracking.appearance import blend_embeddings, recognise
-from pose_tracking_ros.tracking.association import assign
+from pose_tracking_ros.tracking.appearance import blend_embeddings
 from pose_tracking_ros.tracking.life_cycle import next_states
+from pose_tracking_ros.tracking.matching import (
+    NOBODY,
+    Matches,
+    in_canonical_order,
+    match_people,
+)
 from pose_tracking_ros.tracking.occlusion import (
     Visibility,
     find_occluders,
@@ -21,7 +26,7 @@ from pose_tracking_ros.tracking.occlusion import (
 )
 from pose_tracking_ros.tracking.similarity import pairwise_iou
 from pose_tracking_ros.tracking.snapshot import take_snapshot
-from pose_tracking_ros.tracking.strategies import STRATEGIES, Cues
+from pose_tracking_ros.tracking.strategies import STRATEGIES
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
 # A smaller overlap with a nearer person is not what made somebody disappear.
@@ -31,7 +36,6 @@ _HIDDEN_NOISE_SCALE = 3.0
 # However short `max_lost_s` is, a track may be continued after a gap between images of this.
 _MIN_MEMORY_S = 1.0
 _MAX_WAITING_EVENTS = 10_000
-_NOBODY = -1
 
 
 class Tracker:
@@ -108,25 +112,35 @@ class Tracker:
             ones, the latter with what the motion filter expects. The arrays are the caller's.
 
         Raises:
-            ValueError: the stamp is not finite. The tracker is as before.
+            ValueError: the stamp is not finite, or an embedding has neither unit length nor
+                length 0. The tracker is as before.
         """
         if not math.isfinite(stamp_s):
             raise ValueError(
                 f'stamp_s: expected the time of the image in seconds, a finite number; '
                 f'got {stamp_s}'
             )
+        _check_embeddings(people)
         if self._stamp_s is not None and stamp_s < self._stamp_s:
             self.reset()
-        people = _in_canonical_order(people)
+        people = in_canonical_order(people)
         if len(people):
             self._tracks.adapt(people.keypoints.shape[1], people.embeddings.shape[1])
         previous_s = stamp_s if self._stamp_s is None else self._stamp_s
         self._advance(stamp_s, previous_s)
         visibility = judge_visibility(people, self._settings)
-        person_of, is_reidentified = self._associate(people, visibility, stamp_s, previous_s)
-        self._take_over(people, visibility, person_of, is_reidentified, stamp_s)
-        self._start_tracks(people, visibility, person_of, stamp_s)
-        self._live(is_reidentified, stamp_s)
+        matches = match_people(
+            tracks=self._tracks,
+            people=people,
+            visibility=visibility,
+            unseen_s=stamp_s - self._tracks.matched_s,
+            is_missing=previous_s - self._tracks.matched_s > self._settings.lost_after_s,
+            strategy=self._strategy,
+            settings=self._settings,
+        )
+        self._take_over(people, visibility, matches, stamp_s)
+        self._start_tracks(people, visibility, matches, stamp_s)
+        self._live(matches, stamp_s)
         self._stamp_s = stamp_s
         return take_snapshot(
             tracks=self._tracks,
@@ -145,87 +159,16 @@ class Tracker:
             tracks.moments, stamp_s - previous_s, ~tracks.is_matched, self._model
         )
 
-    def _associate(
-        self, people: People, visibility: Visibility, stamp_s: float, previous_s: float
-    ) -> tuple[Int[np.ndarray, 'track'], Bool[np.ndarray, 'track']]:
-        """Return each track's person or -1, and which tracks were found by looks alone."""
-        tracks, settings = self._tracks, self._settings
-        person_of = np.full(len(tracks), _NOBODY)
-        is_reidentified = np.zeros(len(tracks), dtype=np.bool_)
-        if len(tracks) == 0 or len(people) == 0:
-            return person_of, is_reidentified
-        cues = Cues(
-            tracks=tracks,
-            boxes=people.boxes.astype(np.float64),
-            image_size=people.image_size,
-            keypoints=people.keypoints,
-            embeddings=people.embeddings,
-            visibility=visibility,
-            unseen_s=stamp_s - tracks.matched_s,
-            is_missing=previous_s - tracks.matched_s > settings.lost_after_s,
-        )
-        similarity, allowed = self._strategy.compare(cues, settings)
-        is_strong = people.scores >= settings.min_strong_score
-        first = assign(similarity, allowed & is_strong)
-        person_of[first.tracks] = first.people
-        if not is_strong.all():
-            # Weak detections are mostly hidden people or noise: they may continue a track that
-            # is in view, nothing else.
-            is_open = (person_of < 0) & ~cues.is_missing & (tracks.states != TrackState.TENTATIVE)
-            second = assign(similarity, allowed & ~is_strong & is_open[:, None])
-            person_of[second.tracks] = second.people
-        if self._strategy.recovers_by_appearance:
-            self._recover(people, visibility, cues, person_of, is_reidentified)
-        return person_of, is_reidentified
-
-    def _recover(
-        self,
-        people: People,
-        visibility: Visibility,
-        cues: Cues,
-        person_of: Int[np.ndarray, 'track'],
-        is_reidentified: Bool[np.ndarray, 'track'],
-    ) -> None:
-        """Find missing people by their looks, wherever they are; changes the last two arguments.
-
-        They may take detections that nobody has, or only a track that is still tentative: the
-        latter was the same person all along and ends.
-        """
-        tracks, settings = self._tracks, self._settings
-        is_tentative = tracks.states == TrackState.TENTATIVE
-        is_sought = cues.is_missing & (person_of < 0) & ~is_tentative & tracks.has_embedding
-        if not is_sought.any():
-            return
-        is_taken = np.zeros(len(people), dtype=np.bool_)
-        is_taken[person_of[(person_of >= 0) & ~is_tentative]] = True
-        is_candidate = (
-            ~is_taken
-            & self._strategy.trusts_appearance(visibility)
-            & (people.scores >= settings.min_new_track_score)
-        )
-        found = recognise(cues.distance, is_sought, is_candidate, settings.max_recovery_distance)
-        for track, person in zip(found.tracks, found.people, strict=True):
-            stand_in = np.flatnonzero(person_of == person)
-            if len(stand_in):
-                # It knows how the person moves by now.
-                tracks.moments[track] = tracks.moments[stand_in[0]]
-                person_of[stand_in[0]] = _NOBODY
-                tracks.states[stand_in[0]] = TrackState.REMOVED
-            else:
-                tracks.moments[track] = motion.start(people.boxes[[person]], self._model)[0]
-            person_of[track] = person
-            is_reidentified[track] = True
-
     def _take_over(
         self,
         people: People,
         visibility: Visibility,
-        person_of: Int[np.ndarray, 'track'],
-        is_reidentified: Bool[np.ndarray, 'track'],
+        matches: Matches,
         stamp_s: float,
     ) -> None:
         """Bring the tracks up to date with their detections."""
-        tracks = self._tracks
+        tracks, person_of = self._tracks, matches.person_of
+        self._restart_motion(people, matches)
         matched = np.flatnonzero(person_of >= 0)
         person = person_of[matched]
         boxes = people.boxes[person].astype(np.float64)
@@ -260,15 +203,27 @@ class Tracker:
             self._settings.embedding_momentum,
         )
 
+    def _restart_motion(self, people: People, matches: Matches) -> None:
+        """Let those who were found by their looks forget where they were expected."""
+        tracks = self._tracks
+        for track in np.flatnonzero(matches.is_reidentified):
+            stand_in = matches.stand_in_of[track]
+            if stand_in == NOBODY:
+                box = people.boxes[[matches.person_of[track]]]
+                tracks.moments[track] = motion.start(box, self._model)[0]
+            else:
+                # It knows how the person moves by now.
+                tracks.moments[track] = tracks.moments[stand_in]
+
     def _start_tracks(
         self,
         people: People,
         visibility: Visibility,
-        person_of: Int[np.ndarray, 'track'],
+        matches: Matches,
         stamp_s: float,
     ) -> None:
         """Begin tracks for good detections that nobody has."""
-        settings = self._settings
+        settings, person_of = self._settings, matches.person_of
         is_taken = np.zeros(len(people), dtype=np.bool_)
         is_taken[person_of[person_of >= 0]] = True
         is_new = ~is_taken & (people.scores >= settings.min_new_track_score)
@@ -292,34 +247,29 @@ class Tracker:
         )
         self._next_id += count
 
-    def _live(self, is_reidentified: Bool[np.ndarray, 'track'], stamp_s: float) -> None:
+    def _live(self, matches: Matches, stamp_s: float) -> None:
         """Move every track on in its life, tell what happened, and let the dead go."""
         tracks = self._tracks
         tracks.occluder_ids = find_occluders(
             tracks.boxes, tracks.ids, tracks.is_matched, _MIN_OCCLUDER_SHARE
         )
         before = tracks.states
-        is_ended = before == TrackState.REMOVED
         after = next_states(tracks, stamp_s, self._settings)
-        after[is_ended] = TrackState.REMOVED
-        reidentified = np.zeros(len(tracks), dtype=np.bool_)
-        reidentified[: len(is_reidentified)] = is_reidentified
-        was_lost = before == TrackState.LOST
-        self._tell(
-            EventKind.BORN,
-            (before == TrackState.TENTATIVE)
-            & (after != TrackState.TENTATIVE)
-            & (after != TrackState.REMOVED),
-            stamp_s,
-        )
-        self._tell(EventKind.REIDENTIFIED, reidentified, stamp_s)
-        self._tell(EventKind.RECOVERED, was_lost & tracks.is_matched & ~reidentified, stamp_s)
-        self._tell(EventKind.LOST, ~was_lost & (after == TrackState.LOST), stamp_s)
-        is_removed = (after == TrackState.REMOVED) | self._surplus()
+        after[matches.stand_in_of[matches.stand_in_of != NOBODY]] = TrackState.REMOVED
+        tracks.states = after
+        is_reidentified = np.zeros(len(tracks), dtype=np.bool_)
+        is_reidentified[: len(matches.is_reidentified)] = matches.is_reidentified
+        was_lost, is_lost = before == TrackState.LOST, after == TrackState.LOST
+        is_removed = after == TrackState.REMOVED
+        is_born = ~tracks.is_announced & ~is_removed & (after != TrackState.TENTATIVE)
+        tracks.is_announced = tracks.is_announced | is_born
+        self._tell(EventKind.BORN, is_born, stamp_s)
+        self._tell(EventKind.REIDENTIFIED, is_reidentified, stamp_s)
+        self._tell(EventKind.RECOVERED, was_lost & tracks.is_matched & ~is_reidentified, stamp_s)
+        self._tell(EventKind.LOST, is_lost & ~was_lost, stamp_s)
+        is_removed |= self._surplus()
         if is_removed.any():
             self._remove(is_removed, stamp_s)
-            after = after[~is_removed]
-        tracks.states = after
 
     def _surplus(self) -> Bool[np.ndarray, 'track']:
         """Return the tracks beyond `max_tracks`: those unseen for longest, then the youngest."""
@@ -331,32 +281,21 @@ class Tracker:
         return is_surplus
 
     def _remove(self, which: Bool[np.ndarray, 'track'], stamp_s: float) -> None:
-        """Forget tracks. Those that were never confirmed go without an event."""
-        tracks = self._tracks
-        was_announced = (tracks.states != TrackState.TENTATIVE) & (
-            tracks.states != TrackState.REMOVED
-        )
-        self._tell(EventKind.REMOVED, which & was_announced, stamp_s)
-        tracks.keep(~which)
+        """Forget tracks. Those that were never announced go without an event."""
+        self._tell(EventKind.REMOVED, which & self._tracks.is_announced, stamp_s)
+        self._tracks.keep(~which)
 
     def _tell(self, kind: EventKind, which: Bool[np.ndarray, 'track'], stamp_s: float) -> None:
         for track_id in self._tracks.ids[which].tolist():
             self._events.append(TrackEvent(kind=kind, track_id=track_id, stamp_s=stamp_s))
 
 
-def _in_canonical_order(people: People) -> People:
-    """Return the people from left to right, ties broken by everything else that is known.
-
-    The assignment may choose between equally good solutions by order, and new identities are
-    given out in order: neither may depend on how the detector sorts.
-    """
-    if len(people) < 2:
-        return people
-    keys = [
-        people.embeddings.sum(axis=1),
-        np.nansum(people.keypoints, axis=(1, 2)),
-        people.keypoint_scores.sum(axis=1),
-        people.scores,
-        *people.boxes[:, ::-1].T,
-    ]
-    return people.select(np.lexsort(keys))
+def _check_embeddings(people: People) -> None:
+    """Check that embeddings are of unit length or zero, to 1 %: distances rely on it."""
+    squared = np.einsum('ij,ij->i', people.embeddings, people.embeddings)
+    is_wrong = (np.abs(squared - 1.0) > 0.02) & (squared != 0.0)
+    if is_wrong.any():
+        raise ValueError(
+            f'embeddings: expected vectors of unit length, or zero where unknown; '
+            f'got length {np.sqrt(squared[is_wrong][0]):.3g}: normalise them'
+        )

@@ -1,0 +1,143 @@
+"""Who is who in one image: matching in three rounds, from the surest to the boldest.
+
+1. All tracks and all good detections at once, by the strategy's similarity.
+2. Tracks in view that are left over, and weak detections.
+3. Missing people, recognised by their looks anywhere in the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from pose_tracking_ros.people import People, TrackState
+from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.tracking.appearance import recognise
+from pose_tracking_ros.tracking.association import assign
+from pose_tracking_ros.tracking.occlusion import Visibility
+from pose_tracking_ros.tracking.strategies import Cues, Strategy
+from pose_tracking_ros.tracking.track_arrays import TrackArrays
+
+NOBODY = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """The outcome for one image.
+
+    Attributes:
+        person_of: for each track the index of its person, or `NOBODY`.
+        is_reidentified: tracks found by looks alone.
+        stand_in_of: for each track that was found by looks, the index of the tentative track
+            which had its detection and thereby turns out to be the same person; else `NOBODY`.
+    """
+
+    person_of: Int[np.ndarray, 'track']
+    is_reidentified: Bool[np.ndarray, 'track']
+    stand_in_of: Int[np.ndarray, 'track']
+
+
+def in_canonical_order(people: People) -> People:
+    """Return the people from left to right, ties broken by everything else that is known.
+
+    The assignment may choose between equally good solutions by order, and new identities are
+    given out in order: neither may depend on how the detector sorts.
+    """
+    if len(people) < 2:
+        return people
+    keys = [
+        people.embeddings.sum(axis=1),
+        np.nansum(people.keypoints, axis=(1, 2)),
+        people.keypoint_scores.sum(axis=1),
+        people.scores,
+        *people.boxes[:, ::-1].T,
+    ]
+    return people.select(np.lexsort(keys))
+
+
+def match_people(
+    tracks: TrackArrays,
+    people: People,
+    visibility: Visibility,
+    unseen_s: Float[np.ndarray, 'track'],
+    is_missing: Bool[np.ndarray, 'track'],
+    strategy: Strategy,
+    settings: TrackerSettings,
+) -> Matches:
+    """Match tracks and people.
+
+    Args:
+        tracks: the tracks, with `moments` predicted to this image; not changed.
+        people: this image's people.
+        visibility: of the people.
+        unseen_s: time since each track's last detection, s.
+        is_missing: tracks that had no detection for a while before this image.
+        strategy: how tracks and people are compared.
+        settings: thresholds.
+    """
+    matches = Matches(
+        person_of=np.full(len(tracks), NOBODY),
+        is_reidentified=np.zeros(len(tracks), dtype=np.bool_),
+        stand_in_of=np.full(len(tracks), NOBODY),
+    )
+    if len(tracks) == 0 or len(people) == 0:
+        return matches
+    cues = Cues(
+        tracks=tracks,
+        boxes=people.boxes.astype(np.float64),
+        image_size=people.image_size,
+        keypoints=people.keypoints,
+        embeddings=people.embeddings,
+        visibility=visibility,
+        unseen_s=unseen_s,
+        is_missing=is_missing,
+    )
+    person_of = matches.person_of
+    is_tentative = tracks.states == TrackState.TENTATIVE
+    similarity, allowed = strategy.compare(cues, settings)
+    is_strong = people.scores >= settings.min_strong_score
+    first = assign(similarity, allowed & is_strong)
+    person_of[first.tracks] = first.people
+    if not is_strong.all():
+        # Weak detections are mostly hidden people or noise: they may continue a track that is in
+        # view, nothing else.
+        is_open = (person_of < 0) & ~is_missing & ~is_tentative
+        second = assign(similarity, allowed & ~is_strong & is_open[:, None])
+        person_of[second.tracks] = second.people
+    is_sought = is_missing & (person_of < 0) & ~is_tentative & tracks.has_embedding
+    if strategy.recovers_by_appearance and is_sought.any():
+        is_candidate = strategy.trusts_appearance(visibility) & (
+            people.scores >= settings.min_new_track_score
+        )
+        _recover(matches, cues, is_sought, is_tentative, is_candidate, settings)
+    return matches
+
+
+def _recover(
+    matches: Matches,
+    cues: Cues,
+    is_sought: Bool[np.ndarray, 'track'],
+    is_tentative: Bool[np.ndarray, 'track'],
+    is_candidate: Bool[np.ndarray, 'person'],
+    settings: TrackerSettings,
+) -> None:
+    """Find missing people by their looks, wherever they are; changes `matches`.
+
+    They may take detections that nobody has, or that only a tentative track has: that one was
+    the same person all along.
+    """
+    person_of = matches.person_of
+    is_taken = np.zeros(len(is_candidate), dtype=np.bool_)
+    is_taken[person_of[(person_of >= 0) & ~is_tentative]] = True
+    found = recognise(
+        cues.distance, is_sought, is_candidate & ~is_taken, settings.max_recovery_distance
+    )
+    for track, person in zip(found.tracks, found.people, strict=True):
+        stand_in = np.flatnonzero(person_of == person)
+        if len(stand_in):
+            matches.stand_in_of[track] = stand_in[0]
+            person_of[stand_in[0]] = NOBODY
+        person_of[track] = person
+        matches.is_reidentified[track] = True
