@@ -304,7 +304,7 @@ class NodeSettings:
     )
     trail_s: float = setting(
         2.0,
-        'Length of the trails in the annotated image.',
+        'Length of the trails in the annotated image; 0 for none.',
         unit='s',
         low=0.0,
         high=60.0,

@@ -45,8 +45,11 @@ class RateLimit:
         now_s = self._now_s()
         if now_s < self._next_s:
             return False
-        # Counted from when it was due, so that a limit near the camera's rate does not halve it.
-        self._next_s = max(self._next_s, now_s - 1 / rate_hz) + 1 / rate_hz
+        period_s = 1 / rate_hz
+        # Counted from when it was due, so that a limit near the camera's rate does not halve it;
+        # after a pause from now.
+        was_due_s = self._next_s if now_s - self._next_s < period_s else now_s
+        self._next_s = was_due_s + period_s
         return True
 
 
