@@ -18,7 +18,7 @@ SEES_A_PERSON = 0.25
 
 @lru_cache(maxsize=4)
 def played(name: str) -> tuple[Scene, list[FrameTruth]]:
-    scene = make_scene(name)
+    scene = make_scene(name, rate_hz=10.0)
     return scene, [scene.truth(index) for index in range(scene.frame_count)]
 
 
@@ -79,7 +79,7 @@ def test_joints_lie_in_the_box_and_visible_ones_in_the_image(name: str) -> None:
 def test_nobody_has_visible_joints_when_wholly_hidden() -> None:
     _, truths = played('full_occlusion')
     hidden = [(t.visible_fraction == 0, t.keypoint_visible.any(-1)) for t in truths]
-    assert sum(gone.sum() for gone, _ in hidden) > 30
+    assert sum(gone.sum() for gone, _ in hidden) > 20
     assert not any((gone & seen).any() for gone, seen in hidden)
 
 
@@ -95,11 +95,13 @@ def test_an_identity_keeps_its_appearance_and_differs_from_others() -> None:
 
 
 def test_look_alikes_look_alike() -> None:
-    appearance = np.concatenate([t.appearance for t in played('look_alikes')[1]])
+    scene = make_scene('look_alikes')
+    appearance = np.concatenate([scene.truth(i).appearance for i in range(0, 210, 20)])
     assert np.linalg.norm(appearance - appearance[0], axis=-1).max() < 0.45
 
 
 def test_crossing_people_hide_each_other_and_come_back() -> None:
+    scene, _ = played('crossing')
     fraction, _ = per_person('crossing')
     for person in (1, 3):
         hidden = runs_of(fraction[person] < SEES_A_PERSON)
@@ -110,7 +112,7 @@ def test_crossing_people_hide_each_other_and_come_back() -> None:
             if fraction[person, a - 5] > 0.4 and fraction[person, b + 4] > 0.9
         ]
         assert inner, f'person {person + 1} is never hidden and seen again'
-        assert max(b - a for a, b in inner) >= 0.9 * 15
+        assert max(b - a for a, b in inner) / scene.rate_hz >= 0.9
 
 
 def test_full_occlusion_hides_for_a_second_behind_the_wall_and_behind_a_person() -> None:
