@@ -1,0 +1,144 @@
+"""Who is hidden and by whom; when a look may be trusted."""
+
+import numpy as np
+import pytest
+
+from pose_tracking_ros.people import KeypointState, People
+from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.tracking import occlusion
+
+SIZE = (640, 480)
+SETTINGS = TrackerSettings()
+
+
+def _people(boxes, seen_joints, joints=17, dim=4) -> People:
+    boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    scores = np.full((len(boxes), joints), 0.05)
+    for row, count in enumerate(seen_joints):
+        scores[row, :count] = 0.9
+    centre = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
+    embeddings = np.zeros((len(boxes), dim))
+    embeddings[:, :1] = 1.0
+    return People(
+        boxes=boxes,
+        scores=np.full(len(boxes), 0.9),
+        keypoints=np.broadcast_to(centre, (len(boxes), joints, 2)),
+        keypoint_scores=scores,
+        embeddings=embeddings,
+        image_size=SIZE,
+    )
+
+
+def test_valid_keypoints_are_those_above_the_threshold():
+    scores = np.array([[0.1, 0.2, 0.21, 0.9], [0, 0, 0, 0]])
+    assert occlusion.count_valid_keypoints(scores, 0.2).tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(('seen', 'valid'), [(17, True), (11, True), (10, False), (0, False)])
+def test_more_than_ten_seen_joints_make_a_look_valid(seen, valid):
+    judged = occlusion.judge_visibility(_people([[100, 100, 140, 200]], [seen]), SETTINGS)
+    assert judged.appearance_is_valid.tolist() == [valid]
+    assert judged.is_occluded.tolist() == [not valid]
+    np.testing.assert_allclose(judged.visibility, [seen / 17])
+
+
+def test_whoever_stands_lower_hides_the_other():
+    people = _people([[100, 100, 140, 200], [105, 105, 150, 220]], [17, 17])
+    judged = occlusion.judge_visibility(people, SETTINGS)
+    assert judged.is_occluded.tolist() == [True, False]
+    assert judged.appearance_is_valid.tolist() == [False, True]
+    np.testing.assert_allclose(judged.covered_share, [35 * 95 / 4000, 0])
+
+
+def test_an_unknown_look_is_never_valid():
+    people = _people([[100, 100, 140, 200]], [17])
+    blank = People(
+        people.boxes, people.scores, people.keypoints, people.keypoint_scores,
+        np.zeros((1, 4)), SIZE,
+    )  # fmt: skip
+    assert not occlusion.judge_visibility(blank, SETTINGS).appearance_is_valid.any()
+    none = _people([[100, 100, 140, 200]], [17], dim=0)
+    assert not occlusion.judge_visibility(none, SETTINGS).appearance_is_valid.any()
+
+
+def test_without_poses_the_boxes_decide():
+    people = _people([[100, 100, 140, 200], [105, 105, 150, 220]], [0, 0], joints=0)
+    judged = occlusion.judge_visibility(people, SETTINGS)
+    assert judged.appearance_is_valid.tolist() == [False, True]
+    assert judged.visibility.tolist() == [0, 0]
+
+
+def test_a_person_without_any_estimated_joint_is_not_called_occluded():
+    people = _people([[100, 100, 140, 200]], [0])
+    unknown = People(
+        people.boxes, people.scores, np.full((1, 17, 2), np.nan), np.zeros((1, 17)),
+        people.embeddings, SIZE,
+    )  # fmt: skip
+    judged = occlusion.judge_visibility(unknown, SETTINGS)
+    assert not judged.is_occluded.any()
+    assert not judged.appearance_is_valid.any()
+
+
+def test_joints_beyond_the_border_are_not_hidden_by_anything():
+    judged = occlusion.judge_visibility(_people([[0, 100, 20, 200]], [6]), SETTINGS)
+    assert not judged.is_occluded.any()
+    assert not judged.appearance_is_valid.any()
+
+
+def test_nobody_is_judged_as_nobody():
+    judged = occlusion.judge_visibility(People.none(SIZE), SETTINGS)
+    assert judged.appearance_is_valid.shape == (0,)
+    assert judged.seen.shape == (0, 17)
+
+
+class TestCoverShares:
+    def test_the_share_is_of_the_hidden_box(self):
+        shares = occlusion.cover_shares(
+            np.array([[0.0, 0, 10, 10], [5.0, 0, 25, 20], [100, 0, 110, 10]])
+        )
+        np.testing.assert_allclose(shares, [[0, 0.5, 0], [0, 0, 0], [0, 0, 0]])
+
+    def test_of_level_boxes_the_larger_is_nearer(self):
+        shares = occlusion.cover_shares(np.array([[0.0, 50, 40, 200], [0.0, 0, 60, 200]]))
+        np.testing.assert_allclose(shares, [[0, 1], [0, 0]])
+
+    def test_equal_boxes_hide_neither(self):
+        box = [10.0, 10, 50, 120]
+        assert not occlusion.cover_shares(np.array([box, box])).any()
+
+    def test_nobody_hides_both_ways(self):
+        rng = np.random.default_rng(3)
+        corner, size = rng.uniform(0, 100, (40, 2)), rng.uniform(1, 100, (40, 2))
+        shares = occlusion.cover_shares(np.concatenate([corner, corner + size], axis=1))
+        assert not ((shares > 0) & (shares.T > 0)).any()
+        assert (shares > 0).any()
+        assert ((shares >= 0) & (shares <= 1 + 1e-9)).all()
+
+
+class TestFindOccluders:
+    boxes = np.array([[100.0, 100, 140, 200], [105.0, 105, 150, 220], [98.0, 110, 142, 240]])
+    ids = np.array([7, 8, 9])
+
+    def test_the_one_who_covers_most(self):
+        found = occlusion.find_occluders(self.boxes, self.ids, np.ones(3, dtype=bool), 0.3)
+        assert found.tolist() == [9, 9, 0]
+
+    def test_an_expectation_hides_nobody(self):
+        can_occlude = np.array([True, True, False])
+        found = occlusion.find_occluders(self.boxes, self.ids, can_occlude, 0.3)
+        assert found.tolist() == [8, 0, 0]
+
+    def test_one_alone_has_no_occluder(self):
+        assert occlusion.find_occluders(
+            self.boxes[:1], self.ids[:1], np.ones(1, dtype=bool), 0.3
+        ).tolist() == [0]
+
+
+def test_every_keypoint_state():
+    keypoints = np.array([[[10.0, 10], [20, 20], [np.nan, np.nan], [-1, 5], [5, 481]]] * 2)
+    seen = np.array([[True, False, False, True, False]] * 2)
+    states = occlusion.keypoint_states(keypoints, seen, np.array([True, False]), SIZE)
+    state = KeypointState
+    away = [state.NOT_ESTIMATED, state.OUT_OF_FRAME, state.OUT_OF_FRAME]
+    assert states[0].tolist() == [state.VISIBLE, state.OCCLUDED, *away]
+    assert states[1].tolist() == [state.PREDICTED, state.PREDICTED, *away]
