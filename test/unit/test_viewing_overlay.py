@@ -146,7 +146,12 @@ def test_other_images_are_refused(image: np.ndarray) -> None:
 
 
 def test_another_skeleton_is_refused() -> None:
-    few = replace(track(), keypoints=np.zeros((5, 2)))
+    few = replace(
+        track(),
+        keypoints=np.zeros((5, 2)),
+        keypoint_scores=np.zeros(5),
+        keypoint_states=np.zeros(5, dtype=int),
+    )
     with pytest.raises(ValueError, match='track 1: expected 17 joints of coco_17, got 5'):
         draw_tracks(CANVAS, [few], skeleton=COCO_17)
 

@@ -1,0 +1,13 @@
+"""For all tests: array shapes and dtypes as annotated are checked, here and never in use."""
+
+import os
+
+# Before torch loads OpenMP: idle threads that spin slow a busy machine down several times.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
+from jaxtyping import install_import_hook
+
+# Parts that compute; protocols elsewhere cannot be checked while running.
+_CHECKED_PARTS = ('people', 'skeleton', 'network', 'tracking')
+
+install_import_hook([f'pose_tracking_ros.{part}' for part in _CHECKED_PARTS], 'beartype.beartype')
