@@ -34,6 +34,8 @@ class ObjectiveSettings:
         sigma_cells: width of the keypoint target.
         min_size_px: smallest trained person, square root of the box area (SIFP's s_l).
         max_size_px: largest (s_u).
+        min_pose_size_px: smallest person that trains the pose head: below, a heatmap cell is
+            less than a pixel and the labels are guesses.
         weights: factor per loss.
     """
 
@@ -43,6 +45,7 @@ class ObjectiveSettings:
     sigma_cells: float
     min_size_px: float
     max_size_px: float
+    min_pose_size_px: float
     weights: dict[str, float]
 
 
@@ -179,7 +182,9 @@ class Objective(nn.Module):
         head = self.network.pose_head
         boxes, index, keypoints = [], [], []
         for image, truth in enumerate(truths):
-            labelled = (truth.keypoints[..., 2].sum(1) >= 3).nonzero()[:, 0]
+            size = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(1).sqrt()
+            has_pose = truth.keypoints[..., 2].sum(1) >= 3
+            labelled = (has_pose & (size >= self.settings.min_pose_size_px)).nonzero()[:, 0]
             labelled = sampler.pick(labelled, self.settings.poses_per_image)
             boxes.append(jittered(truth.boxes[labelled], sampler.generator))
             keypoints.append(truth.keypoints[labelled])
