@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -139,6 +139,7 @@ class Cues:
         return alike
 
 
+@runtime_checkable
 class Strategy(Protocol):
     """What a tracking strategy decides."""
 
