@@ -29,10 +29,13 @@ def ros_environment(present: Mapping[str, str]) -> dict[str, str]:
     Args:
         present: environment variables of this process.
     """
+    profile = str(data_file('config/fastdds.xml'))
     wanted = {
         # Domains above 101 collide with ephemeral ports on Linux.
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 101),
-        'FASTRTPS_DEFAULT_PROFILES_FILE': str(data_file('config/fastdds.xml')),
+        # Read by Fast DDS 2 (Humble to Jazzy) and by Fast DDS 3.
+        'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
+        'FASTDDS_DEFAULT_PROFILES_FILE': profile,
         'OMP_WAIT_POLICY': 'PASSIVE',
     }
     # Newer versions warn about the old variable, Humble does not know the new one.

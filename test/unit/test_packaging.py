@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -156,6 +157,33 @@ def test_pip_and_make_setup_install_the_same():
 
     assert sorted(project['dependencies']) == lines_of('runtime.txt')
     assert sorted(project['optional-dependencies']['training']) == lines_of('training.txt')
+
+
+# Names under which a distribution is imported, where they differ from its own.
+DISTRIBUTIONS = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml'}
+
+
+def third_party_imports():
+    """Return the distributions that the package imports, those of ROS 2 left out."""
+    names = set()
+    for path in (ROOT / 'pose_tracking_ros').rglob('*.py'):
+        if path.parent.name != 'ros':
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.split('.')[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    names.add(node.module.split('.')[0])
+    names -= {*sys.stdlib_module_names, 'pose_tracking_ros'}
+    return {DISTRIBUTIONS.get(name, name.replace('_', '-')) for name in names}
+
+
+def test_imports_and_requirements_agree():
+    folder = ROOT / 'requirements'
+    runtime, training = names_in(folder / 'runtime.txt'), names_in(folder / 'training.txt')
+    used = third_party_imports()
+    assert used - {*runtime, *training} == set(), 'imported, but in no requirements file'
+    # faster-coco-eval is checked against pycocotools in tests.
+    assert {*runtime, *training} - used - {'pycocotools'} == set(), 'required, but not imported'
 
 
 def test_installation_is_guarded_against_an_empty_destination():
