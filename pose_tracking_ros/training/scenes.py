@@ -17,6 +17,11 @@ from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training.canvas import FILL, Canvas, change_colours, joined, place
 from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet, decoded_rgb
 
+# Corners x1, y1, x2, y2 on the canvas, px.
+Cell = tuple[int, int, int, int]
+# A close-up shows somebody with at least so many labelled joints.
+_MIN_CLOSE_UP_JOINTS = 6
+
 
 @dataclass(frozen=True)
 class CanvasSettings:
@@ -25,6 +30,8 @@ class CanvasSettings:
     Attributes:
         size_px: side of the square canvas, a multiple of 64.
         mosaic_share: share of canvases made of four pictures.
+        close_up_share: share of canvases tiled with twelve people, each cut out of a picture with
+            what is around them. Most poses per pixel computed.
         min_scale: smallest scale of a picture relative to filling its cell.
         max_scale: largest.
         max_rotation_deg: pictures turn by up to so much.
@@ -33,6 +40,7 @@ class CanvasSettings:
 
     size_px: int
     mosaic_share: float
+    close_up_share: float
     min_scale: float
     max_scale: float
     max_rotation_deg: float
@@ -53,28 +61,61 @@ class DetectionCanvases:
         return min(int(np.searchsorted(self._shares, rng.random())), len(self._shares) - 1)
 
     def compose(self, rng: np.random.Generator) -> Canvas:
-        """Return a canvas."""
+        """Return a canvas: close-ups, four pictures, or one."""
         settings = self._settings
         side = settings.size_px
         canvas = np.empty((side, side, 3), np.uint8)
         canvas[:] = FILL
-        if rng.random() < settings.mosaic_share:
-            x, y = rng.integers(int(side * 0.35), int(side * 0.65), 2)
-            cells = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
+        if rng.random() < settings.close_up_share:
+            parts = [self._close_up(canvas, cell, rng) for cell in _tiles(side, rng)]
         else:
             cells = [(0, 0, side, side)]
-        parts = []
-        for cell in cells:
-            index = self.draw(rng)
-            image, labels = self._pictures.image(index), self._pictures.labels(index)
-            fill = min((cell[2] - cell[0]) / image.shape[1], (cell[3] - cell[1]) / image.shape[0])
-            scale = fill * np.exp(
-                rng.uniform(np.log(settings.min_scale), np.log(settings.max_scale))
-            )
-            parts.append(
-                place(canvas, cell, image, labels, rng, float(scale), settings.max_rotation_deg)
-            )
+            if rng.random() < settings.mosaic_share:
+                x, y = rng.integers(int(side * 0.35), int(side * 0.65), 2)
+                cells = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
+            parts = [self._picture(canvas, cell, rng) for cell in cells]
         return Canvas(change_colours(canvas, rng), joined(parts))
+
+    def _picture(self, canvas: np.ndarray, cell: Cell, rng: np.random.Generator) -> Labels:
+        settings = self._settings
+        index = self.draw(rng)
+        image, labels = self._pictures.image(index), self._pictures.labels(index)
+        fill = min((cell[2] - cell[0]) / image.shape[1], (cell[3] - cell[1]) / image.shape[0])
+        low, high = np.log(settings.min_scale), np.log(settings.max_scale)
+        scale = float(fill * np.exp(rng.uniform(low, high)))
+        return place(canvas, cell, image, labels, rng, scale, settings.max_rotation_deg)
+
+    def _close_up(self, canvas: np.ndarray, cell: Cell, rng: np.random.Generator) -> Labels:
+        index = self.draw(rng)
+        labels = self._pictures.labels(index)
+        shown = np.flatnonzero(labels.keypoints[..., 2].sum(1) >= _MIN_CLOSE_UP_JOINTS)
+        if not len(shown):
+            return self._picture(canvas, cell, rng)
+        box = labels.boxes[int(rng.choice(shown))]
+        cell_size = np.array([cell[2] - cell[0], cell[3] - cell[1]])
+        scale = float((cell_size / (box[2:] - box[:2])).min() * rng.uniform(0.65, 1.0))
+        image = self._pictures.image(index)
+        # What of the picture fills the cell, about the person.
+        half = cell_size / scale / 2
+        middle = (box[:2] + box[2:]) / 2
+        low = np.maximum(np.floor(middle - half), 0).astype(int)
+        high = np.ceil(middle + half).astype(int)
+        cut = image[low[1] : high[1], low[0] : high[0]]
+        offset = np.tile(low, 2).astype(np.float32)
+        keypoints = labels.keypoints.copy()
+        keypoints[..., :2] -= offset[:2]
+        moved = Labels(
+            labels.boxes - offset, keypoints, labels.ignored - offset, labels.identities
+        )
+        return place(canvas, cell, cut, moved, rng, scale, self._settings.max_rotation_deg)
+
+
+def _tiles(side: int, rng: np.random.Generator) -> list[Cell]:
+    """Return a grid of twelve cells, upright three times out of four."""
+    columns, rows = (4, 3) if rng.random() < 0.75 else (3, 4)
+    xs = [round(side * i / columns) for i in range(columns + 1)]
+    ys = [round(side * i / rows) for i in range(rows + 1)]
+    return [(xs[i], ys[j], xs[i + 1], ys[j + 1]) for j in range(rows) for i in range(columns)]
 
 
 class IdentityCanvases:
