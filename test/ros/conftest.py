@@ -78,11 +78,11 @@ class PaperEngine:
             return People.none(size, dim=4)
         xs, ys = np.meshgrid(np.linspace(45, 75, 17), [80.0])
         return People(
-            boxes=[(40.0, 20.0, 80.0, 140.0)],
-            scores=[0.9],
+            boxes=np.array([[40.0, 20.0, 80.0, 140.0]]),
+            scores=np.array([0.9]),
             keypoints=np.dstack([xs, ys]),
             keypoint_scores=np.full((1, 17), 0.8),
-            embeddings=[[1.0, 0, 0, 0]],
+            embeddings=np.eye(1, 4),
             image_size=size,
         )
 

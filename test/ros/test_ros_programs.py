@@ -1,6 +1,7 @@
 """The nodes as programs: they start, answer signals, and end with the right code."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -46,8 +47,8 @@ def run(request):
     """Start Python with arguments in a graph of its own; the process is ended after the test."""
     processes = []
 
-    def start(*arguments):
-        environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
+    def start(*arguments, **environment):
+        environment = {**os.environ, 'PYTHONUNBUFFERED': '1', **environment}
         process = subprocess.Popen(
             [sys.executable, *arguments],
             stdout=subprocess.PIPE,
@@ -108,12 +109,12 @@ def test_a_signal_ends_the_tracker_during_inference(run, graph, image):
         '-c', TRACKER.format(load_s=0, infer_s=60), '--ros-args', '-r', f'__ns:={graph.namespace}'
     )
     wait_for(process, 'started')
-    os.set_blocking(process.stdout.fileno(), False)
 
     def is_busy():
         camera.publish(image(1.0))
         graph.spin_for(0.1)
-        return 'busy' in (process.stdout.read() or '')
+        has_said, _, _ = select.select([process.stdout], [], [], 0)
+        return has_said and 'busy' in process.stdout.readline()
 
     graph.until(is_busy, 'inference')
     seconds, code, errors = end_with(process, signal.SIGINT)
@@ -156,15 +157,18 @@ def test_the_video_source_ends_with_0_at_the_end(run, tmp_path):
 def test_shared_memory_is_given_back(run):
     if not os.path.isdir('/dev/shm'):
         pytest.skip('no /dev/shm on this system')
-    process = run('-c', TRACKER.format(load_s=0, infer_s=0))
+    before = set(os.listdir('/dev/shm'))
+    # A domain without others, whose memory it would map too.
+    domain = str(1 + (os.getpid() + 50) % 100)
+    process = run('-c', TRACKER.format(load_s=0, infer_s=0), ROS_DOMAIN_ID=domain)
     wait_for(process, 'started')
-    mine = [
+    mapped = {
         os.path.realpath(f'/proc/{process.pid}/map_files/{entry}')
         for entry in os.listdir(f'/proc/{process.pid}/map_files')
-    ]
-    segments = [
-        path for path in mine if path.startswith('/dev/shm/fastrtps_') and 'port' not in path
-    ]
+    }
+    new = {f'/dev/shm/{name}' for name in set(os.listdir('/dev/shm')) - before}
+    # Ports are shared between processes, segments are not.
+    segments = [path for path in mapped & new if 'port' not in path]
     assert segments
     end_with(process, signal.SIGINT)
     assert [path for path in segments if os.path.exists(path)] == []
