@@ -32,6 +32,8 @@ _MAX_POSE_AGE_S = 0.5
 _POSE_SIGMA_SCALE = 4.0
 # What a pose that cannot be compared counts as, so that it neither wins nor loses by that.
 _UNKNOWN_POSE = 0.6
+# How much the look of a partly hidden person counts among rivals, against that of one in view.
+_DOUBTFUL_LOOK_WEIGHT = 0.5
 _MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
 
 
@@ -139,6 +141,28 @@ class Cues:
         return alike
 
 
+def _with_looks(
+    position: Float[np.ndarray, 'track person'],
+    distance: Float[np.ndarray, 'track person'],
+    settings: TrackerSettings,
+) -> Float[np.ndarray, 'track person']:
+    return similarity.fastpose_similarity(
+        position, distance, settings.position_weight, settings.max_appearance_distance
+    )
+
+
+def _with_poses(
+    position: Float[np.ndarray, 'track person'],
+    pose: Float[np.ndarray, 'track person'],
+    contested: Bool[np.ndarray, 'track person'],
+) -> Float[np.ndarray, 'track person']:
+    """Return the mean of box and pose similarity wherever rivals can be told apart by pose."""
+    known = np.isfinite(pose)
+    rivals_known = known.any(axis=0)[None] | known.any(axis=1)[:, None]
+    pose = np.where(known, pose, _UNKNOWN_POSE)
+    return np.where(contested & rivals_known, 0.5 * (position + pose), position)
+
+
 @runtime_checkable
 class Strategy(Protocol):
     """What a tracking strategy decides."""
@@ -169,17 +193,18 @@ class OcclusionAware:
         position = cues.grown_iou
         contested = near & ((near.sum(axis=0) > 1)[None] | (near.sum(axis=1) > 1)[:, None])
         if contested.any():
-            pose = cues.pose_similarity(contested)
-            known = np.isfinite(pose)
-            rivals_known = known.any(axis=0)[None] | known.any(axis=1)[:, None]
-            pose = np.where(known, pose, _UNKNOWN_POSE)
-            position = np.where(contested & rivals_known, 0.5 * (position + pose), position)
-        alike = similarity.fastpose_similarity(
-            position * cues.certainty,
-            np.where(cues.is_missing[:, None], cues.distance, cues.valid_distance),
-            settings.position_weight,
-            settings.max_appearance_distance,
-        )
+            position = _with_poses(position, cues.pose_similarity(contested), contested)
+        position = position * cues.certainty
+        distance = np.where(cues.is_missing[:, None], cues.distance, cues.valid_distance)
+        alike = _with_looks(position, distance, settings)
+        is_alike = alike >= settings.min_similarity
+        if contested.any():
+            # The look of somebody partly hidden is no measure by itself. But it is the same
+            # mixture for all rivals, so it still tells whom it resembles more.
+            doubtful = contested & np.isnan(distance) & np.isfinite(cues.distance)
+            with_doubt = _with_looks(position, cues.distance, settings)
+            weight = _DOUBTFUL_LOOK_WEIGHT
+            alike = np.where(doubtful, weight * with_doubt + (1.0 - weight) * alike, alike)
         # Where a missing person is expected is a guess, and at the border one may leave just where
         # another enters. There an entirely other look decides, even a doubtful one; and at the
         # border a look that cannot be judged does not do.
@@ -187,7 +212,7 @@ class OcclusionAware:
         someone_else = is_guess[:, None] & (cues.distance >= settings.max_appearance_distance)
         is_recognisable = cues.tracks.has_embedding & cues.is_leaving
         unjudged = is_recognisable[:, None] & np.isnan(cues.valid_distance)
-        allowed = near & ~someone_else & ~unjudged & (alike >= settings.min_similarity)
+        allowed = near & ~someone_else & ~unjudged & is_alike
         return alike, allowed
 
     def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
