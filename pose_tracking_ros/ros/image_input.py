@@ -6,11 +6,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
+
+try:
+    from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+except ModuleNotFoundError:  # Humble
+    from rclpy.qos_event import (
+        QoSRequestedIncompatibleQoSInfo,
+        SubscriptionEventCallbacks,
+    )
 
 from pose_tracking_ros.ros.health import Health, silence_text
 from pose_tracking_ros.ros.qos import for_images, mismatch_text, offers_on, reliability_for

@@ -128,9 +128,13 @@ class ParameterStore:
             ],
             ignore_override=True,
         )
-        node.add_pre_set_parameters_callback(self._retype)
-        node.add_on_set_parameters_callback(self._validate)
-        node.add_post_set_parameters_callback(self._take_over)
+        if hasattr(node, 'add_post_set_parameters_callback'):
+            node.add_pre_set_parameters_callback(self._retype)
+            node.add_on_set_parameters_callback(self._validate)
+            node.add_post_set_parameters_callback(self._take_over)
+        else:
+            # Humble knows one callback only; nobody after us can refuse what we accept.
+            node.add_on_set_parameters_callback(self._validate_and_take_over)
         self._warn_of_unknown(given)
 
     def get(self, settings_class: type[SettingsT]) -> SettingsT:
@@ -174,6 +178,12 @@ class ParameterStore:
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+    def _validate_and_take_over(self, parameters: list[Parameter]) -> SetParametersResult:
+        result = self._validate(parameters)
+        if result.successful:
+            self._take_over(parameters)
+        return result
 
     def _take_over(self, parameters: list[Parameter]) -> None:
         changed = self._with(parameters)

@@ -133,3 +133,17 @@ def test_a_misspelt_parameter_is_told_with_the_likely_name(graph):
     ParameterStore(node, (TrackerSettings,))
     node.get_logger = lambda: logger
     assert told == ["parameter 'max_lost' is not known, ignored; did you mean max_lost_s?"]
+
+
+def test_an_older_rclpy_with_one_callback_takes_and_refuses_values_too(graph, engine, monkeypatch):
+    from rclpy.node import Node
+
+    # What Humble's Node does not have.
+    monkeypatch.delattr(Node, 'add_pre_set_parameters_callback')
+    monkeypatch.delattr(Node, 'add_post_set_parameters_callback')
+    tracker = graph.tracker(engine)
+    assert set_atomically(graph, max_lost_s=3.5).successful
+    assert tracker.get_parameter('max_lost_s').value == 3.5
+    refused = set_atomically(graph, max_lost_s=-1.0)
+    assert not refused.successful
+    assert tracker.get_parameter('max_lost_s').value == 3.5
