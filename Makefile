@@ -21,7 +21,8 @@ test: setup ## run all tests; TESTS="test/unit -k tracker" runs some
 	@$(ENV) && python -m pytest $(TESTS)
 
 lint: setup ## check style and types
-	@$(ENV) && ruff check . && ruff format --check . && mypy
+	@$(ENV) && ruff check . && ruff format --check . && mypy \
+	  && MYPYPATH=scripts mypy --strict scripts/setup_environment.py
 
 format: setup ## format the code
 	@$(ENV) && ruff check --fix . && ruff format .
