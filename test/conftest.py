@@ -7,7 +7,8 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 from jaxtyping import install_import_hook
 
-# Parts that compute; protocols elsewhere cannot be checked while running.
-_CHECKED_PARTS = ('people', 'skeleton', 'network', 'tracking')
+# Parts that compute. `people` takes lists, too, and checks for itself; protocols elsewhere cannot
+# be checked while running.
+_CHECKED_PARTS = ('skeleton', 'network', 'tracking')
 
 install_import_hook([f'pose_tracking_ros.{part}' for part in _CHECKED_PARTS], 'beartype.beartype')
