@@ -14,13 +14,22 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from pose_tracking_ros.network.backbone import freeze_first_blocks
+from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.presets import EMBEDDING_DIM, build_network
 from pose_tracking_ros.network.weights import load_mobilenet, save_weights
+from pose_tracking_ros.training.averaging import AveragedWeights, settle_norms
 from pose_tracking_ros.training.config import OptimiserSettings, TrainingConfig
 from pose_tracking_ros.training.losses import IdentityLoss
 from pose_tracking_ros.training.objective import Objective
@@ -32,6 +41,9 @@ from pose_tracking_ros.training.scenes import (
     IdentityCanvases,
 )
 
+# Batches over which the norm statistics of the averaged weights are measured.
+_SETTLING_BATCHES = 32
+
 
 def learning_rate_at(step: int, settings: OptimiserSettings) -> float:
     """Return the factor on the peak learning rate: linear rise, flat, cosine fall to 0."""
@@ -42,30 +54,6 @@ def learning_rate_at(step: int, settings: OptimiserSettings) -> float:
         return 1.0
     done = (step - decay_start) / max(settings.steps - decay_start, 1)
     return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-
-
-class AveragedWeights:
-    """Exponential moving average of a module's parameters; buffers are copied.
-
-    Args:
-        module: averaged.
-        decay: share of the old average kept at each step; less in the first steps.
-    """
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Take in the module's present weights."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        trained = {name for name, p in module.named_parameters() if p.requires_grad}
-        for name, value in module.state_dict().items():
-            if name in trained:
-                self.state[name].lerp_(value.to(self.state[name].dtype), 1 - decay)
-            else:
-                self.state[name].copy_(value)
 
 
 class Run:
@@ -155,15 +143,37 @@ class Run:
         )
         if self.fabric.is_global_zero:
             partial.replace(self.state_file)
-            network = build_network(self.config.preset)
-            network.load_state_dict(self.averaged.state)
-            facts = {
-                'steps': f'{self.step} of {self.config.optimiser.steps}',
-                'config': json.dumps(asdict(self.config)),
-            }
-            path = self.folder / f'{self.config.preset}.safetensors'
-            save_weights(network, path, self.config.preset, facts)
+            self._write_weights(self._averaged_network())
         self.fabric.barrier()
+
+    def _averaged_network(self) -> MultiTaskNetwork:
+        network = build_network(self.config.preset)
+        network.load_state_dict(self.averaged.state)
+        return network
+
+    def _write_weights(self, network: MultiTaskNetwork) -> None:
+        facts = {
+            'steps': f'{self.step} of {self.config.optimiser.steps}',
+            'config': json.dumps(asdict(self.config)),
+        }
+        path = self.folder / f'{self.config.preset}.safetensors'
+        save_weights(network, path, self.config.preset, facts)
+
+    def _finish(self) -> None:
+        """Write the averaged weights once more, with norm statistics of their own."""
+        network = self._averaged_network().to(self.fabric.device)
+        objective = Objective(network, self.objective.identity_loss, self.config.objective)
+        generator = torch.Generator().manual_seed(self.config.seed)
+
+        def run(batch: Batch) -> None:
+            images = batch.images.to(self.fabric.device)
+            with self.fabric.autocast():
+                objective(images, batch, generator)
+
+        count = min(_SETTLING_BATCHES, len(self.batches))
+        chosen = track(range(count), description='norms', transient=True)
+        settle_norms(network, run, (self.batches[number] for number in chosen))
+        self._write_weights(network)
 
     def train(self) -> bool:
         """Train to the last step. Returns whether it got there (or was interrupted)."""
@@ -174,7 +184,11 @@ class Run:
             for number, handler in previous.items():
                 signal.signal(number, handler)
         self.save()
-        return self.step >= self.config.optimiser.steps
+        is_finished = self.step >= self.config.optimiser.steps
+        if is_finished and self.fabric.is_global_zero:
+            self._finish()
+        self.fabric.barrier()
+        return is_finished
 
     def _train(self) -> None:
         self.objective.train()

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from pose_tracking_ros.training.averaging import AveragedWeights, settle_norms
 from pose_tracking_ros.training.canvas import FILL, change_colours, joined, place
 from pose_tracking_ros.training.config import ConfigError, load_config
-from pose_tracking_ros.training.loop import AveragedWeights, learning_rate_at
+from pose_tracking_ros.training.loop import learning_rate_at
 from pose_tracking_ros.training.losses import (
     IdentityLoss,
     box_loss,
@@ -235,3 +236,26 @@ def test_bad_config_names_the_key(tmp_path: Path, old: str, new: str, message: s
 def test_missing_config(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='no such file'):
         load_config(tmp_path / 'none.yaml')
+
+
+def test_settled_norms_have_the_statistics_of_the_batches() -> None:
+    norm = torch.nn.BatchNorm1d(2, momentum=0.1)
+    batches = [torch.tensor([[1.0, 10.0], [3.0, 30.0]]), torch.tensor([[5.0, 0.0], [7.0, 0.0]])]
+    with torch.no_grad():
+        norm.running_mean.fill_(99.0)
+    settle_norms(norm, norm, batches)
+    assert norm.running_mean.tolist() == [4.0, 10.0]
+    assert norm.running_var.tolist() == [2.0, 100.0]
+    assert not norm.training
+    assert norm.momentum == 0.1
+
+
+def test_norms_that_no_batch_reaches_keep_their_statistics() -> None:
+    network = torch.nn.ModuleDict(
+        {'used': torch.nn.BatchNorm1d(1), 'idle': torch.nn.BatchNorm1d(1)}
+    )
+    with torch.no_grad():
+        network['idle'].running_mean.fill_(5.0)
+    settle_norms(network, network['used'], [torch.tensor([[1.0], [3.0]])])
+    assert network['used'].running_mean.tolist() == [2.0]
+    assert network['idle'].running_mean.tolist() == [5.0]
