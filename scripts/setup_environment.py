@@ -140,12 +140,10 @@ def install_packages(plan: Plan, state: dict[str, str]) -> None:
     """Install the pinned packages, unless that was done for these very pins."""
     started = time.monotonic()
     folder = ROOT / 'requirements'
-    wanted = fingerprint(
-        [folder],
-        plan.replacing_constraints,
-        *plan.requirement_files,
-        str(probe_interpreter(str(PYTHON))),
-    )
+    # Not all of what the probe finds: NumPy's version changes by the installation itself.
+    python = probe_interpreter(str(PYTHON))
+    version = str(python.version if python else None)
+    wanted = fingerprint([folder], plan.replacing_constraints, *plan.requirement_files, version)
     if state.get('packages') == wanted:
         PROGRESS.done(started, 'up to date')
         return
@@ -268,15 +266,15 @@ def main() -> int:
         plan = choose_plan(probe_machine())
         print(f'      {plan.explanation}', flush=True)
         state = read_state()
-        before = dict(state)
         PROGRESS.step(2, 4, 'Virtual environment')
         make_venv(plan, state)
         PROGRESS.step(3, 4, 'Packages (several GB when new: a few minutes)')
         install_packages(plan, state)
         PROGRESS.step(4, 4, 'Messages and Python package (colcon build)')
         build(plan, state, arguments.symlink_install)
-        if state != before:
+        if state.get('checked') != state['build']:
             check_result()
+            finish(state, 'checked', state['build'])
     except SetupError as problem:
         print(f'\n\nmake setup: {problem}', file=sys.stderr)
         return 1
