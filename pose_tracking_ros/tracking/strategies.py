@@ -26,12 +26,19 @@ _REACH_SIGMAS = 2.0
 _MAX_REACH_SIZES = 1.0
 # Pairs whose grown boxes overlap less are not the same person, whatever they look like.
 _MIN_GROWN_IOU = 0.1
+# Tracks expected to lie beyond the image's border by more than these shares are on their way out,
+# and as good as gone.
+_LEAVING_SHARE = 0.25
+_LEFT_SHARE = 0.5
 # A pose older than this has changed too much to be compared.
 _MAX_POSE_AGE_S = 0.5
 # COCO's sigmas describe how exactly people click joints. Between two images limbs swing.
 _POSE_SIGMA_SCALE = 4.0
 # What a pose that cannot be compared counts as, so that it neither wins nor loses by that.
 _UNKNOWN_POSE = 0.6
+# A pair whose looks are known must be as good as the least acceptable position with a look this
+# like (1) or unlike (0): somebody who looks entirely different has to stand exactly there.
+_MIN_LOOK = 0.4
 # How much the look of a partly hidden person counts among rivals, against that of one in view.
 _DOUBTFUL_LOOK_WEIGHT = 0.5
 _MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
@@ -72,11 +79,14 @@ class Cues:
         return boxes
 
     @cached_property
-    def is_leaving(self) -> Bool[np.ndarray, 'track']:
-        """Tracks more than half of which is expected outside the image."""
-        centre = self.tracks.moments[:, motion.POSITION, :2]
-        is_outside = (centre < 0.0) | (centre > np.array(self.image_size))
-        return is_outside[:, 0] | is_outside[:, 1]
+    def outside_share(self) -> Float[np.ndarray, 'track']:
+        """Share of each expected box's width or height beyond the image's border, [0, 1]."""
+        boxes = motion.boxes_of(self.tracks.moments)
+        low, high = boxes[:, :2], boxes[:, 2:]
+        beyond = np.maximum(-low, high - np.array(self.image_size, dtype=np.float64))
+        shares = np.clip(beyond / np.maximum(high - low, 1.0), 0.0, 1.0)
+        largest: Float[np.ndarray, 'track'] = np.maximum(shares[:, 0], shares[:, 1])
+        return largest
 
     @cached_property
     def reach_px(self) -> Float[np.ndarray, 'track 2']:
@@ -197,20 +207,22 @@ class OcclusionAware:
         position = position * cues.certainty
         distance = np.where(cues.is_missing[:, None], cues.distance, cues.valid_distance)
         alike = _with_looks(position, distance, settings)
-        is_alike = alike >= settings.min_similarity
+        weight = settings.position_weight
+        min_with_look = weight * settings.min_similarity + (1.0 - weight) * _MIN_LOOK
+        is_alike = alike >= np.where(np.isnan(distance), settings.min_similarity, min_with_look)
         if contested.any():
             # The look of somebody partly hidden is no measure by itself. But it is the same
             # mixture for all rivals, so it still tells whom it resembles more.
             doubtful = contested & np.isnan(distance) & np.isfinite(cues.distance)
             with_doubt = _with_looks(position, cues.distance, settings)
-            weight = _DOUBTFUL_LOOK_WEIGHT
-            alike = np.where(doubtful, weight * with_doubt + (1.0 - weight) * alike, alike)
+            doubt = 1.0 - _DOUBTFUL_LOOK_WEIGHT
+            alike = np.where(doubtful, doubt * alike + (1.0 - doubt) * with_doubt, alike)
         # Where a missing person is expected is a guess, and at the border one may leave just where
-        # another enters. There an entirely other look decides, even a doubtful one; and at the
-        # border a look that cannot be judged does not do.
-        is_guess = cues.is_missing | cues.is_leaving
+        # another enters. There an entirely other look decides, even a doubtful one; and of whom
+        # hardly anything is left in the image, a look that cannot be judged does not do.
+        is_guess = cues.is_missing | (cues.outside_share > _LEAVING_SHARE)
         someone_else = is_guess[:, None] & (cues.distance >= settings.max_appearance_distance)
-        is_recognisable = cues.tracks.has_embedding & cues.is_leaving
+        is_recognisable = cues.tracks.has_embedding & (cues.outside_share > _LEFT_SHARE)
         unjudged = is_recognisable[:, None] & np.isnan(cues.valid_distance)
         allowed = near & ~someone_else & ~unjudged & is_alike
         return alike, allowed
