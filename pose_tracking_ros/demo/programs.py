@@ -109,8 +109,9 @@ class Program:
         return '\n'.join('    ' + line for line in text.splitlines()[-lines:])
 
     def stop(self) -> None:
-        """End the program as Ctrl-C would; by force if that takes too long."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        """End the program in order; by force if that takes too long."""
+        # Not SIGINT: a job started in the background of a script inherits that it is ignored.
+        for number in (signal.SIGTERM, signal.SIGKILL):
             if self.exit_code is not None:
                 return
             self._process.send_signal(number)

@@ -244,9 +244,9 @@ def test_program_that_dies_is_reported_with_its_words(fake_program):
             program.check_running()
 
 
-def test_program_is_interrupted_first(fake_program, tmp_path):
+def test_program_is_asked_first(fake_program, tmp_path):
     with fake_program(
-        "trap 'echo asked; exit 0' INT; echo up; while :; do sleep 0.05; done"
+        "trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.05; done"
     ) as one:
         while 'up' not in (tmp_path / 'log').read_text():
             one.check_running()
@@ -256,7 +256,7 @@ def test_program_is_interrupted_first(fake_program, tmp_path):
 
 def test_stubborn_program_is_ended_by_force(fake_program, monkeypatch, tmp_path):
     monkeypatch.setattr('pose_tracking_ros.demo.programs._STOP_TIMEOUT_S', 0.2)
-    script = "trap '' INT TERM; echo up; while :; do sleep 0.05; done"
+    script = "trap '' TERM; echo up; while :; do sleep 0.05; done"
     with fake_program(script) as program:
         while 'up' not in (tmp_path / 'log').read_text():
             program.check_running()
