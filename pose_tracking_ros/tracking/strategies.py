@@ -23,7 +23,7 @@ from pose_tracking_ros.tracking.track_arrays import TrackArrays
 # The gate reaches so many standard deviations of the expected centre, and never further than
 # this many body sizes: beyond, position says nothing and only looks can tell.
 _REACH_SIGMAS = 2.0
-_MAX_REACH_SIZES = 1.0
+_MAX_REACH_SIZES = 0.6
 # Pairs whose grown boxes overlap less are not the same person, whatever they look like.
 _MIN_GROWN_IOU = 0.1
 # Tracks expected to lie beyond the image's border by more than these shares are on their way out,
