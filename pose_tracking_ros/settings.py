@@ -102,7 +102,7 @@ class NetworkSettings:
     )
     threads: int = setting(0, 'CPU threads of the network; 0 lets torch decide.', low=0, high=256)
     image_long_side_px: int = setting(
-        640,
+        448,
         'Longer side of the image inside the network; the frame is scaled to it.',
         unit='px',
         low=64,
@@ -192,7 +192,8 @@ class TrackerSettings:
     )
     max_new_track_overlap: float = setting(
         0.7,
-        'No track starts from a detection that overlaps a tracked one by more than this IoU.',
+        'No track starts from a detection that has more than this IoU with a tracked one, or is '
+        'covered by a nearer one to more than this share.',
         low=0.0,
         high=1.0,
         live=True,
