@@ -36,9 +36,6 @@ _MAX_POSE_AGE_S = 0.5
 _POSE_SIGMA_SCALE = 4.0
 # What a pose that cannot be compared counts as, so that it neither wins nor loses by that.
 _UNKNOWN_POSE = 0.6
-# A pair whose looks are known must be as good as the least acceptable position with a look this
-# like (1) or unlike (0): somebody who looks entirely different has to stand exactly there.
-_MIN_LOOK = 0.4
 # How much the look of a partly hidden person counts among rivals, against that of one in view.
 _DOUBTFUL_LOOK_WEIGHT = 0.5
 _MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
@@ -207,9 +204,7 @@ class OcclusionAware:
         position = position * cues.certainty
         distance = np.where(cues.is_missing[:, None], cues.distance, cues.valid_distance)
         alike = _with_looks(position, distance, settings)
-        weight = settings.position_weight
-        min_with_look = weight * settings.min_similarity + (1.0 - weight) * _MIN_LOOK
-        is_alike = alike >= np.where(np.isnan(distance), settings.min_similarity, min_with_look)
+        is_alike = alike >= settings.min_similarity
         if contested.any():
             # The look of somebody partly hidden is no measure by itself. But it is the same
             # mixture for all rivals, so it still tells whom it resembles more.

@@ -229,6 +229,9 @@ class Tracker:
         is_new = ~is_taken & (people.scores >= settings.min_new_track_score)
         if is_taken.any() and is_new.any():
             overlap = pairwise_iou(people.boxes, people.boxes[is_taken]).max(axis=1)
+            # Somebody all but covered by a nearer person could not have been found: what was
+            # found is a part of the nearer one.
+            overlap = np.maximum(overlap, visibility.covered_share)
             is_new &= overlap <= settings.max_new_track_overlap
         which = np.flatnonzero(is_new)
         count = len(which)

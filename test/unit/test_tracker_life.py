@@ -117,6 +117,38 @@ def test_no_second_track_on_the_same_person():
     assert [track.track_id for track in tracks[-1]] == [1]
 
 
+def test_no_second_track_on_half_of_a_person():
+    tracker = Tracker(TrackerSettings())
+    upper_half = person(300, 175, height=50, score=0.7)
+    tracks = play(tracker, [frame(person(300))] * 5 + [frame(person(300), upper_half)] * 10)
+    assert [track.track_id for track in tracks[-1]] == [1]
+
+
+def test_a_child_in_front_of_a_grown_up_has_a_track_of_its_own():
+    tracker = Tracker(TrackerSettings())
+    child = person(300, 225, height=60)
+    tracks = play(tracker, [frame(person(300))] * 5 + [frame(person(300), child)] * 5)
+    assert [track.track_id for track in tracks[-1]] == [1, 2]
+
+
+def test_one_who_enters_where_another_leaves_is_someone_new():
+    tracker = Tracker(TrackerSettings())
+    rate_hz = 15.0
+
+    def cut(x: float, embedding: np.ndarray, seen: int) -> dict:
+        one = person(x, embedding=embedding, seen=seen)
+        one['boxes'] = np.clip(one['boxes'], 0, [*SIZE, *SIZE])
+        return one
+
+    leaving = [cut(540 + 8 * i, look(1), 17 if i < 11 else 6) for i in range(14)]
+    entering = [cut(648 - 8 * i, look(2), 17 if i > 3 else 8) for i in range(14)]
+    play(tracker, [frame(one) for one in leaving], rate_hz=rate_hz)
+    tracks = play(tracker, [frame(one) for one in entering], start_s=14 / rate_hz, rate_hz=rate_hz)
+    owners = [track.track_id for now in tracks[4:] for track in now if track.is_matched]
+    assert set(owners) == {owners[-1]}
+    assert owners[-1] != 1
+
+
 def test_an_unseen_track_is_predicted_then_lost_then_removed():
     settings = TrackerSettings(lost_after_s=0.3, max_lost_s=2.0)
     tracker = Tracker(settings)
