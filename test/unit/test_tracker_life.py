@@ -140,11 +140,11 @@ def test_one_who_enters_where_another_leaves_is_someone_new():
         one['boxes'] = np.clip(one['boxes'], 0, [*SIZE, *SIZE])
         return one
 
-    leaving = [cut(540 + 8 * i, look(1), 17 if i < 11 else 6) for i in range(14)]
-    entering = [cut(648 - 8 * i, look(2), 17 if i > 3 else 8) for i in range(14)]
+    leaving = [cut(540 + 8 * i, look(1), 17) for i in range(12)]
+    entering = [cut(634 - 8 * i, look(2), 17 if i > 2 else 9) for i in range(14)]
     play(tracker, [frame(one) for one in leaving], rate_hz=rate_hz)
-    tracks = play(tracker, [frame(one) for one in entering], start_s=14 / rate_hz, rate_hz=rate_hz)
-    owners = [track.track_id for now in tracks[4:] for track in now if track.is_matched]
+    tracks = play(tracker, [frame(one) for one in entering], start_s=12 / rate_hz, rate_hz=rate_hz)
+    owners = [track.track_id for now in tracks for track in now if track.is_matched]
     assert set(owners) == {owners[-1]}
     assert owners[-1] != 1
 
