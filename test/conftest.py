@@ -1,6 +1,7 @@
 """For all tests: array shapes and dtypes as annotated are checked, here and never in use."""
 
 import os
+import signal
 
 # Before torch loads OpenMP: idle threads that spin slow a busy machine down several times.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
@@ -12,3 +13,8 @@ from jaxtyping import install_import_hook
 _CHECKED_PARTS = ('skeleton', 'network', 'tracking')
 
 install_import_hook([f'pose_tracking_ros.{part}' for part in _CHECKED_PARTS], 'beartype.beartype')
+
+# A shell that starts us in the background lets us ignore SIGINT, and the programs that the tests
+# start and interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
