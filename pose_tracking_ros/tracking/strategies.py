@@ -26,6 +26,8 @@ _REACH_SIGMAS = 2.0
 _MAX_REACH_SIZES = 0.6
 # Pairs whose grown boxes overlap less are not the same person, whatever they look like.
 _MIN_GROWN_IOU = 0.1
+# Two tracks contest a person, or two people a track, when both boxes fit at least this well.
+_MIN_CONTEST_IOU = 0.5
 # Tracks expected to lie beyond the image's border by more than these shares are on their way out,
 # and as good as gone.
 _LEAVING_SHARE = 0.25
@@ -198,7 +200,8 @@ class OcclusionAware:
         """Return the similarity of all pairs, in [0, 1], and which pairs may be matched."""
         near = cues.grown_iou >= _MIN_GROWN_IOU
         position = cues.grown_iou
-        contested = near & ((near.sum(axis=0) > 1)[None] | (near.sum(axis=1) > 1)[:, None])
+        likely = cues.grown_iou >= _MIN_CONTEST_IOU
+        contested = likely & ((likely.sum(axis=0) > 1)[None] | (likely.sum(axis=1) > 1)[:, None])
         if contested.any():
             position = _with_poses(position, cues.pose_similarity(contested), contested)
         position = position * cues.certainty
