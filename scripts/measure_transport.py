@@ -52,7 +52,7 @@ def receive(seconds: float, inference_s: float) -> dict[str, float]:
 
     from pose_tracking_ros.people import People
     from pose_tracking_ros.ros.conversion import seconds_from_stamp
-    from pose_tracking_ros.ros.program import enlarge_malloc
+    from pose_tracking_ros.ros.program import with_malloc
     from pose_tracking_ros.ros.tracker_node import TrackerNode
 
     class NoNetwork:
@@ -83,9 +83,7 @@ def receive(seconds: float, inference_s: float) -> dict[str, float]:
             latencies_s.append(now_s - seconds_from_stamp(message.header.stamp))  # type: ignore[attr-defined]
 
     rclpy.init()
-    node = CountingNode(lambda settings: NoNetwork())
-    if node.get_parameter('enlarge_malloc').value:
-        enlarge_malloc()
+    node = with_malloc(CountingNode(lambda settings: NoNetwork()))
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     assert node.start()

@@ -15,7 +15,7 @@ from pose_tracking_ros.network.model import (
     MultiTaskNetwork,
     Selection,
 )
-from pose_tracking_ros.network.presets import EMBEDDING_DIM, proposals_of
+from pose_tracking_ros.network.presets import EMBEDDING_DIM, before_nms_of, proposals_of
 from pose_tracking_ros.network.weights import Provenance
 from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
@@ -71,7 +71,7 @@ class TorchEngine:
         """Take over changed live settings from the next image on."""
         self._settings = settings
         self._selection = Selection(
-            before_nms=300 if settings.preset == 'lite' else 1000,
+            before_nms=before_nms_of(settings.preset),
             proposals=proposals_of(settings.preset),
             max_people=settings.max_people,
             min_score=settings.min_person_score,

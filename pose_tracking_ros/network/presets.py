@@ -44,6 +44,8 @@ PAPER_PRESETS = {
     'fastpose-101': Preset('resnet101', 8, 4),
 }
 LITE_PROPOSALS = 100
+_LITE_BEFORE_NMS = 300
+_PAPER_BEFORE_NMS = 1000
 PRESETS = ('lite', *PAPER_PRESETS)
 
 
@@ -63,6 +65,11 @@ def build_network(preset: str, skeleton: Skeleton = COCO_17) -> MultiTaskNetwork
 def proposals_of(preset: str) -> int:
     """Return how many regions reach the box head at inference."""
     return LITE_PROPOSALS if preset == 'lite' else PAPER_PRESETS[preset].proposals
+
+
+def before_nms_of(preset: str) -> int:
+    """Return how many regions per pyramid level enter non-maximum suppression at inference."""
+    return _LITE_BEFORE_NMS if preset == 'lite' else _PAPER_BEFORE_NMS
 
 
 def _paper(preset: Preset, joints: int) -> MultiTaskNetwork:

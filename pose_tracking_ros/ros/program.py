@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TypeVar
 
 import rclpy
 import rclpy.utilities
@@ -19,6 +19,8 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from pose_tracking_ros.ros.parameters import ParameterError
+
+NodeT = TypeVar('NodeT', bound=Node)
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
@@ -43,6 +45,13 @@ def enlarge_malloc() -> bool:
     libc = ctypes.CDLL(None)
     wishes = [(_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, 1 << 30), (_M_TOP_PAD, 64 << 20)]
     return all(libc.mallopt(key, value) == 1 for key, value in wishes)
+
+
+def with_malloc(node: NodeT) -> NodeT:
+    """Return the node, after `enlarge_malloc` if its parameter of that name asks for it."""
+    if node.get_parameter('enlarge_malloc').value and not enlarge_malloc():
+        node.get_logger().info('enlarge_malloc has no effect: this C library is not glibc')
+    return node
 
 
 class Runnable(Protocol):

@@ -31,7 +31,7 @@ from pose_tracking_ros.ros.image_input import ImageInput
 from pose_tracking_ros.ros.mailbox import Mailbox
 from pose_tracking_ros.ros.outputs import Draw, Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
-from pose_tracking_ros.ros.program import enlarge_malloc, leave, run
+from pose_tracking_ros.ros.program import leave, run, with_malloc
 from pose_tracking_ros.ros.qos import OUTPUT
 from pose_tracking_ros.ros.worker import Task, take_from
 from pose_tracking_ros.settings import NetworkSettings, NodeSettings, TrackerSettings
@@ -312,16 +312,9 @@ class TrackerNode(LifecycleNode):
         )
 
 
-def _make() -> TrackerNode:
-    node = TrackerNode()
-    if node.get_parameter('enlarge_malloc').value and not enlarge_malloc():
-        node.get_logger().info('enlarge_malloc has no effect: this C library is not glibc')
-    return node
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the node as a program and end the process."""
-    leave(run(_make, arguments))
+    leave(run(lambda: with_malloc(TrackerNode()), arguments))
 
 
 if __name__ == '__main__':

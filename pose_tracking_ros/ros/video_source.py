@@ -27,7 +27,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from pose_tracking_ros.ros.image_decoding import fill_image_message
 from pose_tracking_ros.ros.parameters import ParameterStore
-from pose_tracking_ros.ros.program import ProgramEnd, enlarge_malloc, leave, run
+from pose_tracking_ros.ros.program import ProgramEnd, leave, run, with_malloc
 from pose_tracking_ros.ros.qos import for_images
 from pose_tracking_ros.ros.worker import Task
 from pose_tracking_ros.settings import VideoSourceSettings
@@ -227,16 +227,9 @@ class VideoSourceNode(Node):
         self._published += 1
 
 
-def _make() -> VideoSourceNode:
-    node = VideoSourceNode()
-    if node.get_parameter('enlarge_malloc').value and not enlarge_malloc():
-        node.get_logger().info('enlarge_malloc has no effect: this C library is not glibc')
-    return node
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the node as a program and end the process."""
-    leave(run(_make, arguments))
+    leave(run(lambda: with_malloc(VideoSourceNode()), arguments))
 
 
 if __name__ == '__main__':
