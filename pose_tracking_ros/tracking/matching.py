@@ -96,16 +96,13 @@ def match_people(
     )
     person_of = matches.person_of
     is_tentative = tracks.states == TrackState.TENTATIVE
-    similarity, allowed = strategy.compare(cues, settings)
+    stages = strategy.stages(cues, settings)
     is_strong = people.scores >= settings.min_strong_score
-    first = assign(similarity, allowed & is_strong)
-    person_of[first.tracks] = first.people
+    _match_left_over(person_of, stages, np.ones(len(tracks), dtype=np.bool_), is_strong)
     if not is_strong.all():
         # Weak detections are mostly hidden people or noise: they may continue a track that is in
         # view, nothing else.
-        is_open = (person_of < 0) & ~is_missing & ~is_tentative
-        second = assign(similarity, allowed & ~is_strong & is_open[:, None])
-        person_of[second.tracks] = second.people
+        _match_left_over(person_of, stages, ~is_missing & ~is_tentative, ~is_strong)
     is_sought = is_missing & (person_of < 0) & ~is_tentative & tracks.has_embedding
     if strategy.recovers_by_appearance and is_sought.any():
         is_candidate = strategy.trusts_appearance(visibility) & (
@@ -113,6 +110,20 @@ def match_people(
         )
         _recover(matches, cues, is_sought, is_tentative, is_candidate, settings)
     return matches
+
+
+def _match_left_over(
+    person_of: Int[np.ndarray, 'track'],
+    stages: list[tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]],
+    is_open: Bool[np.ndarray, 'track'],
+    is_candidate: Bool[np.ndarray, 'person'],
+) -> None:
+    """Match open tracks and candidates nobody has, stage by stage; changes `person_of`."""
+    for similarity, allowed in stages:
+        is_free = is_candidate.copy()
+        is_free[person_of[person_of >= 0]] = False
+        found = assign(similarity, allowed & is_free & (is_open & (person_of < 0))[:, None])
+        person_of[found.tracks] = found.people
 
 
 def _recover(

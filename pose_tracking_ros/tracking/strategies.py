@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.skeleton import COCO_17
-from pose_tracking_ros.tracking import motion, similarity
+from pose_tracking_ros.tracking import motion, multi_stage, similarity
 from pose_tracking_ros.tracking.occlusion import Visibility
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
@@ -174,7 +174,7 @@ def _with_poses(
 
 @runtime_checkable
 class Strategy(Protocol):
-    """What a tracking strategy decides."""
+    """What a tracking strategy decides; strategies derive from it for what it does by default."""
 
     @property
     def recovers_by_appearance(self) -> bool:
@@ -185,11 +185,17 @@ class Strategy(Protocol):
     ) -> tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]:
         """Return the similarity of all pairs, in [0, 1], and which pairs may be matched."""
 
+    def stages(
+        self, cues: Cues, settings: TrackerSettings
+    ) -> list[tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]]:
+        """Return a comparison for each stage, each of which decides on whom the earlier left."""
+        return [self.compare(cues, settings)]
+
     def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
         """Return whose embeddings become part of their track's appearance."""
 
 
-class OcclusionAware:
+class OcclusionAware(Strategy):
     """Position, and looks where they can be trusted (FastPose §3.3), told apart by pose."""
 
     recovers_by_appearance = True
@@ -230,7 +236,7 @@ class OcclusionAware:
         return visibility.appearance_is_valid
 
 
-class Iou:
+class Iou(Strategy):
     """Overlap with the last detection, nothing else: no motion, pose or appearance."""
 
     recovers_by_appearance = False
@@ -246,7 +252,7 @@ class Iou:
         return np.zeros(len(visibility.visibility), dtype=np.bool_)
 
 
-class ReId:
+class ReId(Strategy):
     """Looks alone within the reach of motion, whether occluded or not.
 
     Where no look is known, position decides.
@@ -269,8 +275,71 @@ class ReId:
         return np.ones(len(visibility.visibility), dtype=np.bool_)
 
 
+class MultiStage(Strategy):
+    """AlphaPose's MSIM: looks, then boxes with poses, then these once more, less strictly.
+
+    See `multi_stage` for the paper's numbers and where we deviate from it.
+    """
+
+    recovers_by_appearance = True
+
+    def __init__(self, limits: multi_stage.StageLimits | None = None) -> None:
+        self._limits = limits or multi_stage.StageLimits()
+
+    def stages(
+        self, cues: Cues, settings: TrackerSettings
+    ) -> list[tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]]:
+        """Return a comparison for each stage, each of which decides on whom the earlier left."""
+        limits = self._limits
+        near = cues.grown_iou >= _MIN_GROWN_IOU
+        fused = self._fused_distance(cues)
+        stages = [
+            multi_stage.look_stage(cues.distance, near, limits),
+            multi_stage.fused_stage(fused, limits.max_fused_distance, limits),
+            multi_stage.fused_stage(fused, limits.relaxed_fused_distance, limits),
+        ]
+        return [(alike, allowed & (alike >= settings.min_similarity)) for alike, allowed in stages]
+
+    def _fused_distance(self, cues: Cues) -> Float[np.ndarray, 'track person']:
+        iou = similarity.pairwise_iou(cues.expected_boxes, cues.boxes)
+        pose = np.full(iou.shape, np.nan)
+        is_recent = (cues.unseen_s <= self._limits.max_pose_age_s)[:, None]
+        # Boxes further apart are out of reach whatever the pose.
+        close = 1.0 - iou <= self._limits.relaxed_fused_distance
+        row, person = np.nonzero(close & is_recent)
+        if len(row):
+            pose[row, person] = multi_stage.normalised_pose_distance(
+                cues.tracks.keypoints[row],
+                cues.tracks.seen[row],
+                cues.tracks.last_boxes[row],
+                cues.keypoints[person],
+                cues.visibility.seen[person],
+                cues.boxes[person],
+                self._limits,
+            )
+        return multi_stage.fused_distance(iou, pose, self._limits)
+
+    def compare(
+        self, cues: Cues, settings: TrackerSettings
+    ) -> tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]:
+        """Return the similarity of all pairs in the first stage that allows them, [0, 1].
+
+        In one round this comes close to the stages, no more: the tracker goes by these.
+        """
+        *earlier, (alike, allowed) = self.stages(cues, settings)
+        for alike_earlier, allowed_earlier in reversed(earlier):
+            alike = np.where(allowed_earlier, alike_earlier, alike)
+            allowed = allowed | allowed_earlier
+        return alike, allowed
+
+    def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
+        """Return everybody: an unknown look is zero and changes nothing."""
+        return np.ones(len(visibility.visibility), dtype=np.bool_)
+
+
 STRATEGIES: dict[str, Strategy] = {
     'occlusion_aware': OcclusionAware(),
     'iou': Iou(),
     'reid': ReId(),
+    'msim': MultiStage(),
 }
