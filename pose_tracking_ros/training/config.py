@@ -75,7 +75,10 @@ class TrainingConfig:
         name: of the run; names its folder.
         preset: architecture.
         seed: of everything random.
-        precision: Lightning Fabric's name, for example `bf16-mixed`.
+        precision: Lightning Fabric's name, for example `bf16-mixed`; `auto` takes that where the
+            device computes in bfloat16, else `32-true`.
+        start: checkpoint to start from (a path, or `shipped`), empty for the backbone alone. It
+            goes before `data.backbone`.
         workers: processes that compose canvases.
         save_every_steps: interval of checkpoints.
         data: where the data lies.
@@ -88,6 +91,7 @@ class TrainingConfig:
     preset: str
     seed: int
     precision: str
+    start: str
     workers: int
     save_every_steps: int
     data: DataSettings

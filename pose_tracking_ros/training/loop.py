@@ -28,7 +28,12 @@ from torch.utils.data import DataLoader, Subset
 from pose_tracking_ros.network.backbone import freeze_first_blocks
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.presets import EMBEDDING_DIM, build_network
-from pose_tracking_ros.network.weights import load_mobilenet, save_weights
+from pose_tracking_ros.network.weights import (
+    load_mobilenet,
+    load_network,
+    save_weights,
+    shipped_weights,
+)
 from pose_tracking_ros.training.averaging import AveragedWeights, settle_norms
 from pose_tracking_ros.training.config import OptimiserSettings, TrainingConfig
 from pose_tracking_ros.training.losses import IdentityLoss
@@ -56,6 +61,19 @@ def learning_rate_at(step: int, settings: OptimiserSettings) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
+def fastest_precision() -> str:
+    """Return `bf16-mixed` where bfloat16 is computed in hardware, else `32-true`.
+
+    A CPU without such instructions emulates them, ten times slower than float32.
+    """
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        abilities = torch.cpu.get_capabilities()
+        fast = any(abilities.get(name, False) for name in ('avx512_bf16', 'amx_bf16'))
+    return 'bf16-mixed' if fast else '32-true'
+
+
 class Run:
     """One training run in a folder.
 
@@ -70,12 +88,11 @@ class Run:
         self.folder = folder
         self.step = 0
         self._stop = False
-        self.fabric = Fabric(accelerator='auto', devices='auto', precision=config.precision)  # type: ignore[arg-type]
+        precision = config.precision if config.precision != 'auto' else fastest_precision()
+        self.fabric = Fabric(accelerator='auto', devices='auto', precision=precision)  # type: ignore[arg-type]
         torch.manual_seed(config.seed)
         self.batches = self._open_data(data_root)
-        self.network = build_network(config.preset)
-        if config.data.backbone:
-            load_mobilenet(self.network.backbone, data_root / config.data.backbone)
+        self.network = self._starting_network(data_root)
         freeze_first_blocks(self.network.backbone, config.optimiser.frozen_blocks)
         identities = self._identities.identity_count if self._identities else 0
         objective = Objective(
@@ -89,6 +106,18 @@ class Run:
         self.averaged = AveragedWeights(self.network, config.optimiser.ema_decay)
         self.objective, self.optimiser = self.fabric.setup(objective, optimiser)
         self._resume()
+
+    def _starting_network(self, root: Path) -> MultiTaskNetwork:
+        config = self.config
+        if config.start:
+            shipped = config.start == 'shipped'
+            path = shipped_weights(config.preset) if shipped else Path(config.start)
+            network, _ = load_network(config.preset, path)
+            return network.float().train()
+        network = build_network(config.preset)
+        if config.data.backbone:
+            load_mobilenet(network.backbone, root / config.data.backbone)
+        return network
 
     def _open_data(self, root: Path) -> CanvasBatches:
         config = self.config

@@ -22,6 +22,9 @@ from pose_tracking_ros.training.losses import IdentityLoss, box_loss, spatial_so
 from pose_tracking_ros.training.matching import Sampler, jittered, match
 from pose_tracking_ros.training.scenes import Batch
 
+# Whose labelled joints weigh less in all says nothing about a pose.
+_MIN_JOINT_WEIGHT = 2.0
+
 
 @dataclass(frozen=True)
 class ObjectiveSettings:
@@ -183,7 +186,7 @@ class Objective(nn.Module):
         boxes, index, keypoints = [], [], []
         for image, truth in enumerate(truths):
             size = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(1).sqrt()
-            has_pose = truth.keypoints[..., 2].sum(1) >= 3
+            has_pose = truth.keypoints[..., 2].sum(1) >= _MIN_JOINT_WEIGHT
             labelled = (has_pose & (size >= self.settings.min_pose_size_px)).nonzero()[:, 0]
             labelled = sampler.pick(labelled, self.settings.poses_per_image)
             boxes.append(jittered(truth.boxes[labelled], sampler.generator))

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training.canvas import FILL, Canvas, change_colours, joined, place
+from pose_tracking_ros.training.partial_views import Window, cropped, hide_patch, random_part
 from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet, decoded_rgb
 
 # Corners x1, y1, x2, y2 on the canvas, px.
@@ -30,8 +31,11 @@ class CanvasSettings:
     Attributes:
         size_px: side of the square canvas, a multiple of 64.
         mosaic_share: share of canvases made of four pictures.
-        close_up_share: share of canvases tiled with twelve people, each cut out of a picture with
-            what is around them. Most poses per pixel computed.
+        close_up_share: share of canvases tiled with six or twelve people, each cut out of a
+            picture with what is around them. Most poses per pixel computed.
+        cut_share: share of close-ups that show a part of the person only, as an image's border or
+            a table would.
+        hidden_share: share of close-ups of which a patch is hidden.
         min_scale: smallest scale of a picture relative to filling its cell.
         max_scale: largest.
         max_rotation_deg: pictures turn by up to so much.
@@ -41,6 +45,8 @@ class CanvasSettings:
     size_px: int
     mosaic_share: float
     close_up_share: float
+    cut_share: float
+    hidden_share: float
     min_scale: float
     max_scale: float
     max_rotation_deg: float
@@ -91,28 +97,34 @@ class DetectionCanvases:
         shown = np.flatnonzero(labels.keypoints[..., 2].sum(1) >= _MIN_CLOSE_UP_JOINTS)
         if not len(shown):
             return self._picture(canvas, cell, rng)
-        box = labels.boxes[int(rng.choice(shown))]
+        person = int(rng.choice(shown))
         cell_size = np.array([cell[2] - cell[0], cell[3] - cell[1]])
-        scale = float((cell_size / (box[2:] - box[:2])).min() * rng.uniform(0.65, 1.0))
+        window = Window.whole(labels.boxes[person])
+        if rng.random() < self._settings.cut_share:
+            window = random_part(labels.boxes[person], labels.keypoints[person], rng)
+        scale = float((cell_size / window.size).min() * rng.uniform(0.65, 1.0))
         image = self._pictures.image(index)
         # What of the picture fills the cell, about the person.
-        half = cell_size / scale / 2
-        middle = (box[:2] + box[2:]) / 2
-        low = np.maximum(np.floor(middle - half), 0).astype(int)
-        high = np.ceil(middle + half).astype(int)
+        low, high = window.grown(cell_size / scale, (image.shape[1], image.shape[0]))
         cut = image[low[1] : high[1], low[0] : high[0]]
-        offset = np.tile(low, 2).astype(np.float32)
-        keypoints = labels.keypoints.copy()
-        keypoints[..., :2] -= offset[:2]
-        moved = Labels(
-            labels.boxes - offset, keypoints, labels.ignored - offset, labels.identities
+        labels = place(
+            canvas,
+            cell,
+            cut,
+            cropped(labels, low, high),
+            rng,
+            scale,
+            self._settings.max_rotation_deg,
         )
-        return place(canvas, cell, cut, moved, rng, scale, self._settings.max_rotation_deg)
+        if rng.random() < self._settings.hidden_share:
+            labels = hide_patch(canvas, cell, labels, rng)
+        return labels
 
 
 def _tiles(side: int, rng: np.random.Generator) -> list[Cell]:
-    """Return a grid of twelve cells, upright three times out of four."""
-    columns, rows = (4, 3) if rng.random() < 0.75 else (3, 4)
+    """Return a grid of twelve cells, seldom six; mostly upright ones."""
+    shapes = ((4, 3), (3, 4), (3, 2), (2, 3))
+    columns, rows = shapes[int(rng.choice(4, p=(0.58, 0.17, 0.17, 0.08)))]
     xs = [round(side * i / columns) for i in range(columns + 1)]
     ys = [round(side * i / rows) for i in range(rows + 1)]
     return [(xs[i], ys[j], xs[i + 1], ys[j + 1]) for j in range(rows) for i in range(columns)]

@@ -17,7 +17,7 @@ from pose_tracking_ros.network.weights import load_network
 from pose_tracking_ros.simulation.scenes import make_scene
 from pose_tracking_ros.training import __main__ as command
 from pose_tracking_ros.training.config import load_config
-from pose_tracking_ros.training.loop import Run
+from pose_tracking_ros.training.loop import Run, fastest_precision
 
 LITE = Path(__file__).parents[2] / 'config' / 'training' / 'lite.yaml'
 STEPS = 4
@@ -54,7 +54,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope='module')
 def config(data: Path) -> Path:
     content = yaml.safe_load(LITE.read_text())
-    content |= {'name': 'small', 'precision': '32-true', 'workers': 0, 'save_every_steps': 100}
+    content |= {
+        'name': 'small',
+        'precision': '32-true',
+        'start': '',
+        'workers': 0,
+        'save_every_steps': 100,
+    }
     content['data'] = {
         'annotations': 'labels.json',
         'images': '.',
@@ -104,6 +110,33 @@ def test_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert provenance.training['steps'] == f'{STEPS} of {STEPS}'
     for name, value in one.state_dict().items():
         assert (value == other.state_dict()[name]).all(), name
+
+
+def test_run_starts_from_a_checkpoint(data: Path, config: Path, tmp_path: Path) -> None:
+    first = Run(load_config(config), data, tmp_path / 'first')
+    first.train()
+    content = yaml.safe_load(config.read_text())
+    content['start'] = str(tmp_path / 'first' / 'lite.safetensors')
+    path = data / 'second.yaml'
+    path.write_text(yaml.safe_dump(content))
+    second = Run(load_config(path), data, tmp_path / 'second')
+    saved, _ = load_network('lite', tmp_path / 'first' / 'lite.safetensors')
+    started = second.network.state_dict()
+    for name, value in saved.state_dict().items():
+        assert (started[name] == value).all(), name
+    assert second.step == 0
+
+
+@pytest.mark.parametrize(
+    ('abilities', 'precision'),
+    [({'avx512_bf16': True}, 'bf16-mixed'), ({'avx2': True, 'amx_bf16': False}, '32-true')],
+)
+def test_bfloat16_is_used_only_where_the_processor_computes_it(
+    monkeypatch: pytest.MonkeyPatch, abilities: dict[str, bool], precision: str
+) -> None:
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    monkeypatch.setattr('torch.cpu.get_capabilities', lambda: abilities)
+    assert fastest_precision() == precision
 
 
 @pytest.mark.parametrize(
