@@ -117,4 +117,27 @@ COCO_17 = Skeleton(
     ),
 )
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (COCO_17,)}
+# PoseTrack's files put the bottom (the neck) and the top of the head where COCO has the eyes, and
+# leave the ears empty.
+POSETRACK_15 = Skeleton(
+    name='posetrack_15',
+    joints=(
+        'nose',
+        'head_bottom',
+        'head_top',
+        *(f'{side}_{part}' for part in _SIDES[2:] for side in ('left', 'right')),
+    ),
+    flip_pairs=tuple((f'left_{part}', f'right_{part}') for part in _SIDES[2:]),
+    limbs=(
+        ('nose', 'head_bottom'),
+        ('nose', 'head_top'),
+        ('head_bottom', 'left_shoulder'),
+        ('head_bottom', 'right_shoulder'),
+        # From the shoulders down.
+        *COCO_17.limbs[4:],
+    ),
+    # Those of COCO; the head's are those of the eyes, whose places they take.
+    sigmas=(0.026, 0.025, 0.025, *COCO_17.sigmas[COCO_17.index('left_shoulder') :]),
+)
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (COCO_17, POSETRACK_15)}

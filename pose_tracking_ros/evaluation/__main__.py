@@ -18,6 +18,7 @@ from pose_tracking_ros.evaluation.keypoints import (
     run_engine,
     score,
 )
+from pose_tracking_ros.evaluation.posetrack_command import add_posetrack
 from pose_tracking_ros.evaluation.reid import evaluate_crops
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.inference.loading import DeviceError
@@ -33,13 +34,17 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest='command', required=True)
     _add_keypoints(commands)
     _add_reid(commands)
+    add_posetrack(commands)
     options = parser.parse_args(arguments)
     try:
         report = options.run(options)
     except (EvaluationError, WeightsError, DeviceError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
-    _print_table(options.command, report)
+    if hasattr(options, 'show'):
+        options.show(report)
+    else:
+        _print_table(options.command, report)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=2) + '\n')

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pose_tracking_ros.skeleton import COCO_17, SKELETONS, Skeleton
+from pose_tracking_ros.skeleton import COCO_17, POSETRACK_15, SKELETONS, Skeleton
 
 
 def test_coco_order():
@@ -24,6 +24,21 @@ def test_coco_sigmas_are_those_of_the_challenge():
     for sigma in (eye, ear, shoulder, elbow, wrist, hip, knee, ankle):
         expected += [sigma, sigma]
     np.testing.assert_allclose(COCO_17.sigma_array, expected, rtol=1e-6)
+
+
+def test_posetrack_order_is_cocos_without_eyes_and_ears():
+    assert POSETRACK_15.joints[:3] == ('nose', 'head_bottom', 'head_top')
+    assert POSETRACK_15.joints[3:] == COCO_17.joints[5:]
+    assert POSETRACK_15.sigmas[3:] == COCO_17.sigmas[5:]
+    limbs = {joint for limb in POSETRACK_15.limbs for joint in limb}
+    assert limbs == set(POSETRACK_15.joints)
+
+
+def test_posetrack_from_coco_lacks_the_head_alone():
+    order = POSETRACK_15.order_from(COCO_17.joints)
+    missing = [joint for joint, index in zip(POSETRACK_15.joints, order, strict=True) if index < 0]
+    assert missing == ['head_bottom', 'head_top']
+    assert [COCO_17.joints[index] for index in order[3:]] == list(POSETRACK_15.joints[3:])
 
 
 @pytest.mark.parametrize('skeleton', SKELETONS.values(), ids=lambda skeleton: skeleton.name)
