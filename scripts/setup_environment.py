@@ -171,6 +171,8 @@ def install_packages(plan: Plan, state: dict[str, str]) -> None:
     run_logged(LOG_FILE, 'updating pip', [*pip, '--upgrade', 'pip'], tell=tell)
     files = [arg for name in plan.requirement_files for arg in ('-r', str(folder / name))]
     run_logged(LOG_FILE, 'installing packages', [*pip, *files], tell=tell)
+    standalone = [*pip, '--no-deps', '-r', str(folder / 'standalone.txt')]
+    run_logged(LOG_FILE, 'installing packages without their dependencies', standalone, tell=tell)
     rewrite_wheel_paths()
     finish(state, 'packages', wanted)
     PROGRESS.done(started)

@@ -18,6 +18,7 @@ from pose_tracking_ros.evaluation.keypoints import (
     run_engine,
     score,
 )
+from pose_tracking_ros.evaluation.mot_commands import add_compare_trackers, add_mot
 from pose_tracking_ros.evaluation.posetrack_command import add_posetrack
 from pose_tracking_ros.evaluation.reid import evaluate_crops
 from pose_tracking_ros.inference import load_engine
@@ -35,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     _add_keypoints(commands)
     _add_reid(commands)
     add_posetrack(commands)
+    add_mot(commands)
+    add_compare_trackers(commands)
     options = parser.parse_args(arguments)
     try:
         report = options.run(options)
