@@ -30,6 +30,8 @@ _MOMENTS = {
     'leave_and_return': (0.72,),
     'crowd': (0.5,),
     'look_alikes': (0.61,),
+    'queue': (0.40,),
+    'group_turn': (0.43,),
 }
 
 

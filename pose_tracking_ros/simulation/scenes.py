@@ -199,6 +199,67 @@ def _crowd(rng: np.random.Generator, t: Stamps) -> Plan:
     return cast, [Obstacle('pillar', (1.9, 7.05), (0.22, 0.22, 3.6))], motion
 
 
+def _queue(rng: np.random.Generator, t: Stamps) -> Plan:
+    looks = distinct_looks(rng, 7)
+    # The line leads away from the camera at a slant: everyone hides part of who stands behind.
+    slant_rad = float(rng.uniform(0.9, 1.25))
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    step = 0.72 * np.array([side * np.cos(slant_rad), np.sin(slant_rad)])
+    head = np.array([-2.2 * step[0] + rng.uniform(-0.3, 0.3), 4.6])
+    served_s = 1.6 + np.cumsum(rng.uniform(1.9, 2.7, len(looks))) - 1.9
+    cast = []
+    for i, look in enumerate(looks):
+        legs = [(-1.0, *(head + i * step))]
+        for k in range(i):
+            # One after the other they notice that there is room.
+            begin = float(served_s[k] + 0.6 + 0.3 * (i - k))
+            legs += [
+                (begin, *(head + (i - k) * step)),
+                (begin + 0.8, *(head + (i - k - 1) * step)),
+            ]
+        # Who has been served steps out, and half of them walk back along the line.
+        leave = float(served_s[i])
+        aside = head + np.array([-side * 0.9, -0.35])
+        back = bool(rng.random() < 0.5)
+        away = (
+            aside + np.array([-side * 0.9, 6.0]) if back else aside + np.array([-side * 7.0, 0.0])
+        )
+        legs += [(leave, *head), (leave + 0.9, *aside), (leave + 6.0, *away)]
+        # A step that would begin before the last one ended begins where that ended.
+        legs = [leg for n, leg in enumerate(legs) if n == 0 or leg[0] > legs[n - 1][0]]
+        cast.append(
+            _actor(look, t, legs, facing_rad=np.pi, first_phase_rad=float(rng.uniform(0, 6)))
+        )
+    return cast, [], CameraMotion(start=(0.0, 0.0, 1.9), pitch_rad=-0.1)
+
+
+def _group_turn(rng: np.random.Generator, t: Stamps) -> Plan:
+    looks = distinct_looks(rng, 5)
+    # Two rows, close together; as the group turns, who was hidden comes to the front.
+    places = np.array([[-0.65, -0.4], [0.1, -0.45], [-0.35, 0.4], [0.4, 0.45], [0.95, -0.3]])
+    places = places + rng.uniform(-0.08, 0.08, places.shape)
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    depth = float(rng.uniform(5.6, 6.8))
+    # Time, x of the group's centre, its depth, how far it has turned.
+    way = np.array([
+        [-1.0, -5.6, depth, 0.0],
+        [3.6, -0.6, depth, 0.0],
+        [6.2, -0.3, depth - 0.3, np.pi],
+        [8.4, -2.6, depth, np.pi],
+        [11.0, -2.2, depth + 0.4, 2 * np.pi],
+        [15.0, 2.6, depth, 2 * np.pi],
+    ])  # fmt: skip
+    fine_s = np.arange(-1.0, 15.0, 0.25)
+    x, y, angle = (np.interp(fine_s, way[:, 0], way[:, i]) for i in (1, 2, 3))
+    cast = []
+    for look, place in zip(looks, places, strict=True):
+        px = side * (x + np.cos(angle) * place[0] - np.sin(angle) * place[1])
+        py = y + np.sin(angle) * place[0] + np.cos(angle) * place[1]
+        leg = [*zip(fine_s.tolist(), px.tolist(), py.tolist(), strict=True)]
+        cast.append(_actor(look, t, leg, first_phase_rad=float(rng.uniform(0, 6))))
+    return cast, [], _TRIPOD
+
+
 @dataclass(frozen=True)
 class _Recipe:
     plan: Callable[[np.random.Generator, Stamps], Plan]
@@ -213,6 +274,8 @@ _RECIPES = {
     'leave_and_return': _Recipe(_leave_and_return, 12.0),
     'crowd': _Recipe(_crowd, _CROWD_S),
     'look_alikes': _Recipe(_look_alikes, 14.0),
+    'queue': _Recipe(_queue, 15.0),
+    'group_turn': _Recipe(_group_turn, 14.0),
 }
 
 SCENE_NAMES = tuple(_RECIPES)
@@ -234,11 +297,13 @@ def make_scene(
     - `leave_and_return`: two leave the image for three seconds and come back elsewhere.
     - `crowd`: 26 people.
     - `look_alikes`: `crossing` with people dressed nearly alike.
+    - `queue`: seven in a line away from the camera; one after the other leaves, the rest move up.
+    - `group_turn`: five walk close together and turn round twice, so that front and back change.
 
     Args:
         name: one of `SCENE_NAMES`.
-        seed: draws people's looks, the scenery and the noise; the ways of `crowd`, too. All else
-            about where people walk belongs to the scene.
+        seed: draws people's looks, the scenery and the noise; the ways of `crowd`, `queue` and
+            `group_turn`, too. All else about where people walk belongs to the scene.
         image_size: width and height, px. The horizontal field of view is always the same.
         duration_s: how much of it to play, s; None plays all. After the scene's own end people
             stay where they are.

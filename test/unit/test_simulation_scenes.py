@@ -270,3 +270,22 @@ def _switches(name: str, has_motion: bool) -> int:
 @pytest.mark.parametrize('name', ['crossing', 'full_occlusion', 'leave_and_return'])
 def test_overlap_alone_does_not_suffice_to_track(name: str, has_motion: bool) -> None:
     assert _switches(name, has_motion) >= 1
+
+
+def test_everyone_in_the_queue_is_hidden_for_a_while_and_served_in_turn() -> None:
+    fraction, boxes = per_person('queue')
+    # All but whoever stands in front at first.
+    assert (fraction[1:] < 0.6).any(1).all()
+    # Who leaves the line first is nearest to the camera at first: the lowest box.
+    lowest = np.nanmax(boxes[:, :, 3], axis=0)
+    first = np.array([int(np.nanargmax(boxes[:, frame, 3])) for frame in range(len(lowest))])
+    order = list(dict.fromkeys(first.tolist()))
+    assert order[:3] == [0, 1, 2]
+
+
+def test_front_and_back_of_the_group_change() -> None:
+    _, boxes = per_person('group_turn')
+    assert len(boxes) == 5
+    before, after = (np.argsort(boxes[:, frame, 3]) for frame in (34, 70))
+    # The two rows have changed places.
+    assert set(before[:2]) == set(after[-2:])
