@@ -7,7 +7,6 @@ similarity.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +15,9 @@ from jaxtyping import Bool, Float, Int
 from pose_tracking_ros.people import People
 from pose_tracking_ros.tracking.pose_similarity import (
     ParametricPoseNms,
-    is_redundant,
+    are_redundant,
     joint_distances,
+    pose_gaps_px,
     reach_px,
 )
 from pose_tracking_ros.tracking.similarity import box_areas, object_keypoint_similarity
@@ -120,22 +120,26 @@ def oks_nms(
         max_oks: poses with more than this are duplicates, [0, 1].
     """
     seen = seen & np.isfinite(keypoints).all(axis=2)
+    ranked = _ranked(scores, boxes, keypoints)
+    references, others = _pairs(ranked)
     areas = box_areas(boxes)
-
-    def redundant(reference: int, others: Int[np.ndarray, 'other']) -> Bool[np.ndarray, 'other']:
-        count = len(others)
-        # NaN, for a pair that cannot be judged, compares false.
-        similarity = object_keypoint_similarity(
-            np.broadcast_to(keypoints[reference], (count, *keypoints.shape[1:])),
-            np.broadcast_to(seen[reference], (count, seen.shape[1])),
-            (areas[others] + areas[reference]) / 2,
-            keypoints[others],
-            seen[others],
-            sigmas,
-        )
-        return similarity > max_oks
-
-    return _suppress(_ranked(scores, boxes, keypoints), redundant)
+    mean_areas = 0.5 * (areas[references] + areas[others])
+    # The rectangles around all joints bound each joint's similarity, and with it the mean.
+    gaps = pose_gaps_px(keypoints, references, others)
+    widest = 8.0 * np.maximum(mean_areas, 1.0) * sigmas.max() ** 2
+    near = np.exp(-(gaps**2) / widest) > max_oks
+    references, others, mean_areas = references[near], others[near], mean_areas[near]
+    # NaN, for a pair that cannot be judged, compares false.
+    similarity = object_keypoint_similarity(
+        keypoints[references],
+        seen[references],
+        mean_areas,
+        keypoints[others],
+        seen[others],
+        sigmas,
+    )
+    redundant = similarity > max_oks
+    return _suppress(ranked, references[redundant], others[redundant])
 
 
 def parametric_nms(
@@ -154,11 +158,10 @@ def parametric_nms(
         scores: the ranking.
         parameters: form and parameters.
     """
-
-    def redundant(reference: int, others: Int[np.ndarray, 'other']) -> Bool[np.ndarray, 'other']:
-        return is_redundant(boxes, keypoints, keypoint_scores, reference, others, parameters)
-
-    return _suppress(_ranked(scores, boxes, keypoints), redundant)
+    ranked = _ranked(scores, boxes, keypoints)
+    references, others = _pairs(ranked)
+    redundant = are_redundant(boxes, keypoints, keypoint_scores, references, others, parameters)
+    return _suppress(ranked, references[redundant], others[redundant])
 
 
 def merge_poses(
@@ -196,20 +199,38 @@ def merge_poses(
     )
 
 
+def _pairs(
+    ranked: Int[np.ndarray, 'person'],
+) -> tuple[Int[np.ndarray, 'pair'], Int[np.ndarray, 'pair']]:
+    """Return every better person with every worse one, best first."""
+    better, worse = np.triu_indices(len(ranked), 1)
+    return ranked[better], ranked[worse]
+
+
 def _suppress(
     ranked: Int[np.ndarray, 'person'],
-    find_redundant: Callable[[int, Int[np.ndarray, 'other']], Bool[np.ndarray, 'other']],
+    references: Int[np.ndarray, 'pair'],
+    others: Int[np.ndarray, 'pair'],
 ) -> Suppression:
-    """Take the best of those left, and out with whoever is redundant to it, until none is left."""
+    """Take the best of those left, and out with whoever is redundant to it, until none is left.
+
+    Args:
+        ranked: everybody, best first.
+        references: in pairs of redundant people, the better ones, best first.
+        others: the worse ones.
+    """
     keeper = np.full(len(ranked), -1, dtype=np.int64)
-    rest = ranked
-    while len(rest):
-        reference, others = int(rest[0]), rest[1:]
-        keeper[reference] = reference
-        redundant = find_redundant(reference, others)
-        keeper[others[redundant]] = reference
-        rest = others[~redundant]
-    return Suppression(np.flatnonzero(keeper == np.arange(len(keeper))), keeper)
+    # Who is nobody's better stays or goes without a say.
+    starts = np.flatnonzero(np.diff(references, prepend=-1))
+    for reference, group in zip(
+        references[starts].tolist(), np.split(others, starts[1:]), strict=False
+    ):
+        if keeper[reference] < 0:
+            keeper[reference] = reference
+            keeper[group[keeper[group] < 0]] = reference
+    everybody = np.arange(len(ranked))
+    keeper = np.where(keeper < 0, everybody, keeper)
+    return Suppression(np.flatnonzero(keeper == everybody), keeper)
 
 
 def _ranked(

@@ -74,67 +74,104 @@ def parametric_similarity(
     boxes: Float[np.ndarray, 'person 4'],
     keypoints: Float[np.ndarray, 'person joint 2'],
     keypoint_scores: Float[np.ndarray, 'person joint'],
-    reference: int,
-    others: Int[np.ndarray, 'other'],
+    references: Int[np.ndarray, 'pair'],
+    others: Int[np.ndarray, 'pair'],
     parameters: ParametricPoseNms,
-) -> Float[np.ndarray, 'other']:
-    """Return how alike poses are to a reference, from 0 to (1 + distance_weight) × joints.
+) -> Float[np.ndarray, 'pair']:
+    """Return how alike poses are, from 0 to (1 + distance_weight) × joints.
 
     Args:
         boxes: corners, px.
         keypoints: px; NaN adds nothing.
         keypoint_scores: [0, 1].
-        reference: index of the person kept.
-        others: indices of the people in question.
+        references: indices of the people to keep.
+        others: for each of them, the index of a person in question.
         parameters: form and parameters.
     """
-    offsets = np.abs(keypoints[others] - keypoints[reference])
-    sides = boxes[others, 2:] - boxes[others, :2]
+    offsets = np.abs(keypoints[others] - keypoints[references])
     distances = np.hypot(offsets[..., 0], offsets[..., 1])
     # NaN compares false: a missing joint does not match.
     if parameters.form == 'released':
         matches = distances <= _MATCH_PX
         exponents = distances / parameters.distance_scale
     else:
-        # The matching box is centred at the joint, hence half its sides.
-        matches = (offsets <= 0.5 * _BOX_SHARE * sides[:, None]).all(axis=2)
-        if parameters.form == 'scaled':
-            size = _BOX_SHARE * np.sqrt(sides.prod(axis=1))
-            distances = distances / np.maximum(size, 1e-9)[:, None]
-        exponents = distances**2 / parameters.distance_scale
+        matches = (offsets <= _matching_half_sides(boxes[others])[:, None]).all(axis=2)
+        lengths = distances / _unit_px(boxes[others], parameters)[:, None]
+        exponents = lengths**2 / parameters.distance_scale
     certainty = np.tanh(keypoint_scores / parameters.score_scale)
-    common = np.where(matches, certainty[others] * certainty[reference], 0.0)
+    common = np.where(matches, certainty[others] * certainty[references], 0.0)
     close = np.where(np.isfinite(distances), np.exp(-exponents), 0.0)
-    similarity: Float[np.ndarray, 'other'] = common.sum(
+    similarity: Float[np.ndarray, 'pair'] = common.sum(
         axis=1
     ) + parameters.distance_weight * close.sum(axis=1)
     return similarity
 
 
-def is_redundant(
+def are_redundant(
     boxes: Float[np.ndarray, 'person 4'],
     keypoints: Float[np.ndarray, 'person joint 2'],
     keypoint_scores: Float[np.ndarray, 'person joint'],
-    reference: int,
-    others: Int[np.ndarray, 'other'],
+    references: Int[np.ndarray, 'pair'],
+    others: Int[np.ndarray, 'pair'],
     parameters: ParametricPoseNms,
-) -> Bool[np.ndarray, 'other']:
-    """Return which poses show the same person as a reference; arguments as above."""
+) -> Bool[np.ndarray, 'pair']:
+    """Return which pairs show one person; arguments as above."""
+    redundant = np.zeros(len(references), dtype=bool)
+    # Most pairs are too far apart to be worth a closer look.
+    near = np.flatnonzero(_may_be_redundant(boxes, keypoints, references, others, parameters))
+    references, others = references[near], others[near]
     similarity = parametric_similarity(
-        boxes, keypoints, keypoint_scores, reference, others, parameters
+        boxes, keypoints, keypoint_scores, references, others, parameters
     )
-    redundant = similarity > parameters.min_similarity
+    redundant[near] = similarity > parameters.min_similarity
     if parameters.form == 'released':
-        distances = joint_distances(keypoints[others], keypoints[reference])
-        reach = np.minimum(reach_px(boxes[[reference]]), _CLOSE_PX)
-        redundant |= (distances <= reach).sum(axis=1) >= _MIN_CLOSE_JOINTS
+        distances = joint_distances(keypoints[others], keypoints[references])
+        reach = np.minimum(reach_px(boxes[references]), _CLOSE_PX)
+        redundant[near] |= (distances <= reach[:, None]).sum(axis=1) >= _MIN_CLOSE_JOINTS
     return redundant
 
 
+def _may_be_redundant(
+    boxes: Float[np.ndarray, 'person 4'],
+    keypoints: Float[np.ndarray, 'person joint 2'],
+    references: Int[np.ndarray, 'pair'],
+    others: Int[np.ndarray, 'pair'],
+    parameters: ParametricPoseNms,
+) -> Bool[np.ndarray, 'pair']:
+    """Return false only for pairs that cannot be redundant, whatever their joints' scores.
+
+    No two joints are closer than the rectangles around all joints of either, which bounds both
+    sums.
+    """
+    gaps, joints = pose_gaps_px(keypoints, references, others), keypoints.shape[1]
+    if parameters.form == 'released':
+        reach, exponents = np.array(_MATCH_PX), gaps / parameters.distance_scale
+    else:
+        reach = np.hypot(*_matching_half_sides(boxes[others]).T)
+        exponents = (gaps / _unit_px(boxes[others], parameters)) ** 2 / parameters.distance_scale
+    bound = joints * ((gaps <= reach) + parameters.distance_weight * np.exp(-exponents))
+    may_be: Bool[np.ndarray, 'pair'] = bound > parameters.min_similarity
+    return may_be | (gaps <= _CLOSE_PX) if parameters.form == 'released' else may_be
+
+
+def pose_gaps_px(
+    keypoints: Float[np.ndarray, 'person joint 2'],
+    references: Int[np.ndarray, 'pair'],
+    others: Int[np.ndarray, 'pair'],
+) -> Float[np.ndarray, 'pair']:
+    """Return the distances between the rectangles around all joints; infinite without joints."""
+    is_known = np.isfinite(keypoints)
+    low = np.where(is_known, keypoints, np.inf).min(axis=1)
+    high = np.where(is_known, keypoints, -np.inf).max(axis=1)
+    gaps = np.maximum(low[others] - high[references], low[references] - high[others])
+    distances: Float[np.ndarray, 'pair'] = np.hypot(*np.maximum(gaps, 0.0).T)
+    return distances
+
+
 def joint_distances(
-    a: Float[np.ndarray, 'person joint 2'], b: Float[np.ndarray, '*person joint 2']
-) -> Float[np.ndarray, 'person joint']:
-    """Return the distances of joints, px, to one pose or to one pose each; NaN stays NaN."""
+    a: Float[np.ndarray, 'pair joint 2'], b: Float[np.ndarray, 'pair joint 2']
+) -> Float[np.ndarray, 'pair joint']:
+    """Return the distances of joints, px; NaN stays NaN."""
     offsets = a - b
     return np.hypot(offsets[..., 0], offsets[..., 1])
 
@@ -143,3 +180,20 @@ def reach_px(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box']:
     """Return a tenth of the longer side of each box, the released code's measure of "near"."""
     reach: Float[np.ndarray, 'box'] = _BOX_SHARE * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     return reach
+
+
+def _matching_half_sides(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box 2']:
+    """Return the reach of the matching boxes, which are centred at the joints, in x and y, px."""
+    halves: Float[np.ndarray, 'box 2'] = 0.5 * _BOX_SHARE * (boxes[:, 2:] - boxes[:, :2])
+    return halves
+
+
+def _unit_px(
+    boxes: Float[np.ndarray, 'box 4'], parameters: ParametricPoseNms
+) -> Float[np.ndarray, 'box']:
+    """Return the length in which distances are measured, px."""
+    if parameters.form != 'scaled':
+        return np.ones(len(boxes))
+    sides = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
+    units: Float[np.ndarray, 'box'] = np.maximum(_BOX_SHARE * sides, 1e-9)
+    return units

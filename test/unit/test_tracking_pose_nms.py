@@ -17,6 +17,7 @@ from pose_tracking_ros.tracking.pose_nms import (
 from pose_tracking_ros.tracking.pose_similarity import (
     POSE_NMS_FORMS,
     ParametricPoseNms,
+    are_redundant,
     parametric_similarity,
 )
 
@@ -33,7 +34,7 @@ def similarity(boxes, keypoints, keypoint_scores, chosen, reference=0):
         np.array(boxes, float),
         np.array(keypoints, float),
         np.array(keypoint_scores, float),
-        reference,
+        np.array([reference]),
         np.array([1 - reference]),
         chosen,
     )[0]
@@ -257,6 +258,23 @@ def test_the_order_of_people_does_not_matter(apply):
             # Those kept come in the order given.
             places = [people.boxes[order].tolist().index(box) for box in other.boxes.tolist()]
             assert places == sorted(places)
+
+
+@pytest.mark.parametrize('form', POSE_NMS_FORMS)
+@pytest.mark.parametrize('least', [0.0, 2.0, 20.0])
+def test_pairs_that_are_not_looked_at_are_not_redundant(form, least):
+    people = crowd(1)
+    arrays = people.boxes, people.keypoints, people.keypoint_scores
+    references, others = np.divmod(np.arange(144), 12)
+    chosen = parameters(form, distance_scale=30.0, least=least)
+    expected = parametric_similarity(*arrays, references, others, chosen) > least
+    if form == 'released':
+        offsets = people.keypoints[references] - people.keypoints[others]
+        expected |= (np.linalg.norm(offsets, axis=2) <= 6.0).sum(axis=1) >= 5
+    redundant = are_redundant(*arrays, references, others, chosen)
+    assert redundant[expected].all()
+    if form != 'released':
+        np.testing.assert_array_equal(redundant, expected)
 
 
 @everyone
