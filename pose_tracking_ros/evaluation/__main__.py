@@ -14,11 +14,13 @@ from rich.table import Table
 
 from pose_tracking_ros.evaluation.keypoints import (
     EvaluationError,
+    find_people,
     load_ground_truth,
     run_engine,
     score,
 )
 from pose_tracking_ros.evaluation.mot_commands import add_compare_trackers, add_mot
+from pose_tracking_ros.evaluation.pose_nms_fit import STARTS, fit_pose_nms
 from pose_tracking_ros.evaluation.posetrack_command import add_posetrack
 from pose_tracking_ros.evaluation.reid import evaluate_crops
 from pose_tracking_ros.inference import load_engine
@@ -36,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_keypoints(commands)
     _add_reid(commands)
     add_posetrack(commands)
+    _add_fit_pose_nms(commands)
     add_mot(commands)
     add_compare_trackers(commands)
     options = parser.parse_args(arguments)
@@ -56,16 +59,39 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _add_keypoints(commands: Any) -> None:
     parser = commands.add_parser('keypoints', help='box and keypoint AP on COCO annotations')
+    _add_coco(parser)
+    _add_network(parser)
+    parser.set_defaults(run=_keypoints)
+
+
+def _add_fit_pose_nms(commands: Any) -> None:
+    parser = commands.add_parser(
+        'fit-pose-nms', help='parameters of pose NMS for the best keypoint AP of a network'
+    )
+    _add_coco(parser)
+    _add_network(parser)
+    parser.add_argument('--form', choices=tuple(STARTS), default='scaled')
+    parser.add_argument(
+        '--nms-iou',
+        type=float,
+        default=0.9,
+        help='box NMS of the network; loose, so that pose NMS has something to do',
+    )
+    parser.add_argument(
+        '--min-score', type=float, default=0.1, help='least score of a person (paper: 0.1)'
+    )
+    parser.set_defaults(run=_fit_pose_nms)
+
+
+def _add_coco(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--annotations', type=Path, required=True, help='COCO keypoint JSON')
     parser.add_argument('--images', type=Path, required=True, help='folder of the pictures')
-    _add_network(parser)
     parser.add_argument(
         '--long-side',
         type=int,
         default=NetworkSettings().image_long_side_px,
         help='longer side of the image inside the network, px',
     )
-    parser.set_defaults(run=_keypoints)
 
 
 def _add_reid(commands: Any) -> None:
@@ -111,6 +137,26 @@ def _keypoints(options: argparse.Namespace) -> dict[str, Any]:
     results = run_engine(engine, truth, options.images)
     report = asdict(score(truth, results, engine.model_id))
     return report | {'image_long_side_px': options.long_side, 'device': engine.device_name}
+
+
+def _fit_pose_nms(options: argparse.Namespace) -> dict[str, Any]:
+    truth = load_ground_truth(options.annotations)
+    engine = _engine(
+        options,
+        image_long_side_px=options.long_side,
+        min_person_score=options.min_score,
+        nms_iou=options.nms_iou,
+    )
+    found = dict(find_people(engine, truth, options.images))
+    report = asdict(fit_pose_nms(found, truth, STARTS[options.form]))
+    return {
+        **report.pop('parameters'),
+        **report,
+        'nms_iou': options.nms_iou,
+        'min_person_score': options.min_score,
+        'image_long_side_px': options.long_side,
+        'model_id': engine.model_id,
+    }
 
 
 def _print_table(title: str, report: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,21 +115,34 @@ def run_engine(engine: Engine, truth: dict[str, Any], images: Path) -> list[dict
         EvaluationError: a picture is missing or unreadable.
     """
     category = int(truth['categories'][0]['id'])
-    results = []
+    return [
+        result
+        for image_id, people in find_people(engine, truth, images)
+        for result in results_from_people(people, image_id, category)
+    ]
+
+
+def find_people(
+    engine: Engine, truth: dict[str, Any], images: Path
+) -> Iterator[tuple[int, People]]:
+    """Yield each picture's id and the people found in it, with a progress bar.
+
+    Raises:
+        EvaluationError: a picture is missing or unreadable.
+    """
     for record in track(truth['images'], description='keypoints', transient=True):
         path = images / record['file_name']
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
         if picture is None:
             raise EvaluationError(f'{path}: missing or not a picture (image {record["id"]})')
-        people = engine.infer(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
-        results += results_from_people(people, int(record['id']), category)
-    return results
+        rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+        yield int(record['id']), engine.infer(rgb)
 
 
 def score(truth: dict[str, Any], results: list[dict[str, Any]], model_id: str) -> KeypointReport:
     """Return the report of results against the ground truth; no result at all scores 0."""
-    boxes = _stats(truth, results, 'bbox', 'score')
-    poses = _stats(truth, results, 'keypoints', 'pose_score')
+    boxes = average_precisions(truth, results, 'bbox', 'score')
+    poses = average_precisions(truth, results, 'keypoints', 'pose_score')
     return KeypointReport(
         **{f'box_{name}': value for name, value in boxes.items()},
         **{f'keypoint_{name}': value for name, value in poses.items()},
@@ -138,9 +152,17 @@ def score(truth: dict[str, Any], results: list[dict[str, Any]], model_id: str) -
     )
 
 
-def _stats(
+def average_precisions(
     truth: dict[str, Any], results: list[dict[str, Any]], kind: str, ranked_by: str
 ) -> dict[str, float]:
+    """Return average precision over all thresholds, `ap`, and at 0.5 and 0.75, in [0, 1].
+
+    Args:
+        truth: content of a COCO keypoint file.
+        results: COCO results; none at all score 0.
+        kind: `bbox` or `keypoints`.
+        ranked_by: field of the results with the ranking.
+    """
     if not results:
         return dict.fromkeys(_STATS[kind], 0.0)
     ranked = [{**result, 'score': result[ranked_by]} for result in results]
