@@ -23,7 +23,8 @@ sort, bytetrack, ocsort, botsort, cbiou
                 ours, and are reported as early as the library can (after two detections)
 NAME_defaults   the same with all of the library's defaults
 
-Time per frame is the median of the tracker's update call alone, all of one run on this machine.
+Time per frame is that of the tracker's update call alone: the median over all images, of each
+the fastest of three runs. All were measured one after the other on this machine.
 """
 
 # What fits on a screen, and how it is called there.

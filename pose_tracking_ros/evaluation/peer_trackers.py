@@ -6,7 +6,7 @@ its packages and those of `trackers` ask for different builds of OpenCV.
 DETECTIONS.npz: `names`, and for each name `NAME/frames`, `NAME/boxes` (corners, px),
 `NAME/scores`, `NAME/length` (images) and `NAME/rate_hz`. RESULTS.npz: `trackers`, and for each
 tracker `TRACKER/NAME/frames`, `/ids`, `/boxes`, `/scores`, and `TRACKER/NAME/update_s`, the time
-of each image's update in seconds.
+of each image's update in seconds, the fastest of three runs.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import supervision
 import trackers
+
+# As many as ours gets.
+_REPEATS = 3
 
 # As ours does: a detection of at least 0.5 that nobody has starts a track, and tracks are reported
 # as early as the library can, from their second detection. Its own defaults run too, as
@@ -51,8 +55,8 @@ def main(source: str, target: str) -> None:
         for label, options in ((peer, needed | early), (f'{peer}_defaults', needed)):
             labels.append(label)
             for name in names:
-                rate_hz = float(given[f'{name}/rate_hz'])
-                tracked = _run(tracker(frame_rate=rate_hz, **options), detections[name])
+                make = partial(tracker, frame_rate=float(given[f'{name}/rate_hz']), **options)
+                tracked = _run_repeatedly(make, detections[name])
                 results |= {f'{label}/{name}/{key}': rows for key, rows in tracked.items()}
     np.savez(target, trackers=np.array(labels), **results)
 
@@ -69,6 +73,12 @@ def _detections(given: dict[str, Any], name: str) -> list[Any]:
         )
         for low, high in pairwise(bounds)
     ]
+
+
+def _run_repeatedly(make: Callable[[], Any], images: list[Any]) -> dict[str, Any]:
+    # Other programs can only make a run slower, so the fastest counts. Results never differ.
+    runs = [_run(make(), images) for _ in range(_REPEATS)]
+    return runs[0] | {'update_s': np.min([run['update_s'] for run in runs], axis=0)}
 
 
 def _run(tracker: Any, images: list[Any]) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from pose_tracking_ros.people import People, Track, TrackState
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking.tracker import Tracker
 
+# As many as the peers get.
+_REPEATS = 3
+
 
 @dataclass(frozen=True, eq=False)
 class DetectedSequence:
@@ -39,7 +42,8 @@ class TrackerRun:
     Attributes:
         is_online: whether each image's result was final when the image had been processed.
         results: by sequence.
-        update_s: time each image's update took, s.
+        update_s: time each image's update took, s; the fastest of three runs, because other
+            programs can only make it slower.
     """
 
     is_online: bool
@@ -67,7 +71,7 @@ def extent_of(boxes: MotBoxes) -> tuple[int, int]:
 def run_ours(
     sequences: dict[str, DetectedSequence], settings: TrackerSettings | None = None
 ) -> dict[str, TrackerRun]:
-    """Run our tracker once and return three readings of what it said.
+    """Run our tracker and return three readings of what it said.
 
     - `ours`: every track that a detection of the image supports, as the node publishes them,
       tentative ones included.
@@ -80,7 +84,7 @@ def run_ours(
         sequences: by name; a tracker of its own for each.
         settings: the same for all; the defaults if not given.
     """
-    rows = {name: _run(sequence, settings) for name, sequence in sequences.items()}
+    rows = {name: _run_repeatedly(sequence, settings) for name, sequence in sequences.items()}
     update_s = np.concatenate([spent for _, spent in rows.values()])
 
     def reading(which: str, is_online: bool) -> TrackerRun:
@@ -111,6 +115,14 @@ class _Published:
     def completed(self) -> MotBoxes:
         ids = self.boxes.ids
         return self.boxes.select(np.isin(ids, ids[~self.is_tentative]))
+
+
+def _run_repeatedly(
+    sequence: DetectedSequence, settings: TrackerSettings | None
+) -> tuple[_Published, Float[np.ndarray, 'image']]:
+    """Return what came out, always the same, and each image's fastest update, s."""
+    runs = [_run(sequence, settings) for _ in range(_REPEATS)]
+    return runs[0][0], np.min([update_s for _, update_s in runs], axis=0)
 
 
 def _run(

@@ -119,6 +119,7 @@ def test_peers_get_the_detections_and_are_timed(stand_in) -> None:
     assert early.boxes[:2].tolist() == [[100, 50, 140, 150], [102, 50, 142, 150]]
     assert set(early.ids.tolist()) == {7}
     assert runs['botsort'].update_s.shape == (10,)
+    assert (runs['botsort'].update_s > 0).all()
     assert all(run.is_online for run in runs.values())
     assert [line.split()[2] for line in log.read_text().splitlines()[:2]] == ['venv', 'pip']
 
