@@ -100,6 +100,29 @@ def test_a_camera_at_rest_moves_nothing_at_all(method):
     np.testing.assert_array_equal(found.affine, STILL)
 
 
+@pytest.mark.parametrize(('method', 'contrast'), [('flow', 0.3), ('ecc', 0.15)])
+def test_noise_of_a_dim_background_is_no_motion(method, contrast):
+    # Only the left third is seen, so that what noise does there is multiplied on the right.
+    person = np.array([[250.0, 0, 640, 480]])
+    dim = 128 + contrast * (view(STILL).astype(float) - 128)
+    before, now = (
+        np.clip(dim + np.random.default_rng(seed).normal(0, 15, dim.shape), 0, 255)
+        for seed in (1, 2)
+    )
+    found = between(method, before.astype(np.uint8), now.astype(np.uint8), person)
+    assert found.verdict is Verdict.STILL
+
+
+def test_parts_that_move_each_their_own_way_are_no_camera_motion():
+    image, now = view(STILL), view(STILL)
+    for x, y, dx, dy in ((0, 0, 12, 0), (320, 0, 0, 12), (0, 240, 0, -12), (320, 240, -12, 0)):
+        part = view(about_centre(dx=dx, dy=dy))
+        now[y : y + 240, x : x + 320] = part[y : y + 240, x : x + 320]
+    found = between('flow', image, now)
+    assert found.verdict is Verdict.NO_AGREEMENT
+    assert 0.2 < found.agreement < 0.5
+
+
 @pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize('grey', [0, 128])
 def test_an_image_without_texture_tells_nothing(method, grey):
