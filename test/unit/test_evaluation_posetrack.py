@@ -191,6 +191,30 @@ def test_the_truth_itself_scores_100(tmp_path: Path, mode: str) -> None:
         expect(figures[joint], ap=100, mota=100, motp=100, precision=100, recall=100)
 
 
+def test_a_frame_whose_found_people_are_all_ignored_has_none(tmp_path: Path) -> None:
+    everything = (NOSE, WRIST, ANKLE)
+    region = {
+        'ignore_regions_x': [[250.0, 400.0, 400.0, 250.0]],
+        'ignore_regions_y': [[0.0, 0.0, 300.0, 300.0]],
+    }
+    frames = [
+        (
+            samples.image(1, number, **(region if number == 1 else {})),
+            [samples.annotated(1, everything)],
+            # In frame 1 inside the region.
+            [samples.found(5, {NOSE: (0.0, 0.5)}, samples.Q_X if number == 1 else 0.0)],
+        )
+        for number in (1, 2, 3)
+    ]
+    files = samples.write(tmp_path, frames)
+    # Missed in frame 1, right in 2 and 3.
+    expect(figures_of(files, CORRECTED)[NOSE], objects=3, misses=1, false_positives=0)
+    expect(figures_of(files, CORRECTED)['left_knee'], objects=0, misses=0, false_positives=0)
+    # Frames 1 and 2; in 1 one of each of every joint.
+    expect(figures_of(files, POSEVAL)[NOSE], objects=2, misses=1, false_positives=1)
+    expect(figures_of(files, POSEVAL)['left_knee'], objects=1, misses=1, false_positives=1)
+
+
 def test_the_order_of_people_and_files_does_not_matter(sample: tuple[Path, Path]) -> None:
     straight = figures_of(sample, CORRECTED)
     folder = sample[0].parent / 'turned'
