@@ -93,7 +93,7 @@ def test_a_box_turned_to_and_fro_stays_as_it_is():
         linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         centre = np.array([120.0, 150])
         moved = move_boxes(moved, np.column_stack([linear, centre - linear @ centre]))
-    # The box around turned corners would be 40 px wider by now.
+    # The box around turned corners would be 148 px wider by now.
     np.testing.assert_allclose(moved, box, atol=1.5)
 
 
