@@ -131,7 +131,7 @@ class TrackerSettings:
     strategy: str = setting(
         'occlusion_aware',
         'How detections and tracks are compared.',
-        choices=('occlusion_aware', 'iou', 'reid'),
+        choices=('occlusion_aware', 'iou', 'reid', 'msim'),
         live=True,
     )
     min_keypoint_score: float = setting(

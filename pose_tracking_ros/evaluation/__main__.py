@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pose_tracking_ros.evaluation.ablation_command import add_ablation
 from pose_tracking_ros.evaluation.keypoints import (
     EvaluationError,
     find_people,
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_fit_pose_nms(commands)
     add_mot(commands)
     add_compare_trackers(commands)
+    add_ablation(commands)
     options = parser.parse_args(arguments)
     try:
         report = options.run(options)
