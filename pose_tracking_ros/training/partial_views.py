@@ -14,13 +14,13 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from pose_tracking_ros.training.pictures import Labels
 
-# A part shows at least so many labelled joints, and this share of the person's box.
+# A part shows at least so many labelled joints, and this share of the person's box: a head.
 _MIN_JOINTS = 3
-_MIN_SHARE = 0.32
+_MIN_SHARE = 0.1
 _ATTEMPTS = 6
 # Borders and furniture mostly hide legs: the part is at the top, at the bottom, or anywhere.
 _PLACE_ODDS = (0.6, 0.2, 0.2)
-# Whose box is left to a smaller share is a region to ignore.
+# Who is left to a smaller share, and shows hardly a joint, is a region to ignore.
 _MIN_LEFT_SHARE = 0.3
 # A joint behind a patch can only be guessed from the rest.
 _HIDDEN_WEIGHT = 0.4
@@ -87,7 +87,7 @@ def random_part(
     """
     size = (box[2:] - box[:2]).astype(np.float64)
     for _ in range(_ATTEMPTS):
-        share = np.array([rng.choice([1.0, rng.uniform(0.5, 0.95)]), rng.uniform(0.34, 0.85)])
+        share = np.array([rng.choice([1.0, rng.uniform(0.4, 0.95)]), rng.uniform(0.15, 0.85)])
         if share.prod() < _MIN_SHARE:
             continue
         places = [0.0, 1.0, rng.random()]
@@ -114,7 +114,8 @@ def cropped(labels: Labels, low: Int[np.ndarray, '2'], high: Int[np.ndarray, '2'
     keypoints[..., :2] -= low
     outside = ((keypoints[..., :2] < 0) | (keypoints[..., :2] >= size)).any(-1)
     keypoints[..., 2][outside] = 0
-    kept = left >= _MIN_LEFT_SHARE
+    is_shown = (keypoints[..., 2] > 0).sum(1) >= _MIN_JOINTS
+    kept = (left >= _MIN_LEFT_SHARE) | ((left >= _MIN_SHARE) & is_shown)
     return Labels(
         boxes=boxes[kept],
         keypoints=keypoints[kept],
