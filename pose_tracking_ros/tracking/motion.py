@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -22,8 +23,15 @@ from jaxtyping import Bool, Float
 POSITION, VELOCITY, VAR_POSITION, COVARIANCE, VAR_VELOCITY = range(5)
 # A box within this share of the image's size of its border is taken as cut off by it.
 BORDER_SHARE = 0.01
-_IS_CENTRE = np.array([1.0, 1.0, 0.0, 0.0])
-_IS_SIZE = 1.0 - _IS_CENTRE
+# Both are linear in the box: one small product takes less time than sums of columns do.
+_CENTRES_FROM_CORNERS = np.array(
+    [[0.5, 0.0, -1.0, 0.0], [0.0, 0.5, 0.0, -1.0], [0.5, 0.0, 1.0, 0.0], [0.0, 0.5, 0.0, 1.0]]
+)
+_CORNERS_FROM_CENTRES = np.array(
+    [[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0], [-0.5, 0.0, 0.5, 0.0], [0.0, -0.5, 0.0, 0.5]]
+)
+# A width or height is at least 0, a centre anywhere.
+_LOWEST_POSITION = np.array([-math.inf, -math.inf, 0.0, 0.0])
 
 
 @dataclass(frozen=True)
@@ -49,24 +57,26 @@ class MotionModel:
     size_noise: float = 0.06
     coast_s: float = 2.0
 
+    @cached_property
+    def measurement_noise(self) -> Float[np.ndarray, '4']:
+        """Standard deviation of a measured cx, cy, w, h, sizes."""
+        return np.array([self.centre_noise] * 2 + [self.size_noise] * 2)
+
 
 def boxes_to_centres(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box 4']:
     """Return cx, cy, w, h of corner boxes, in float64."""
-    corners = boxes.astype(np.float64)
-    sizes = corners[:, 2:] - corners[:, :2]
-    return np.concatenate([corners[:, :2] + 0.5 * sizes, sizes], axis=1)
+    return boxes @ _CENTRES_FROM_CORNERS
 
 
 def boxes_of(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track 4']:
     """Return the expected corner boxes x1, y1, x2, y2, px."""
-    position = moments[:, POSITION]
-    centre, half = position[:, :2], 0.5 * np.maximum(position[:, 2:], 0.0)
-    return np.concatenate([centre - half, centre + half], axis=1)
+    return np.maximum(moments[:, POSITION], _LOWEST_POSITION) @ _CORNERS_FROM_CENTRES
 
 
 def body_sizes(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track']:
     """Return each person's length in the image: the longer side of the box, at least 1 px."""
-    sizes: Float[np.ndarray, 'track'] = np.maximum(moments[:, POSITION, 2:].max(axis=1), 1.0)
+    width, height = moments[:, POSITION, 2], moments[:, POSITION, 3]
+    sizes: Float[np.ndarray, 'track'] = np.maximum(np.maximum(width, height), 1.0)
     return sizes
 
 
@@ -75,10 +85,42 @@ def start(boxes: Float[np.ndarray, 'box 4'], model: MotionModel) -> Float[np.nda
     moments = np.zeros((len(boxes), 5, 4))
     moments[:, POSITION] = boxes_to_centres(boxes)
     size = body_sizes(moments)[:, None]
-    noise = model.centre_noise * _IS_CENTRE + model.size_noise * _IS_SIZE
-    moments[:, VAR_POSITION] = (noise * size) ** 2
-    moments[:, VAR_VELOCITY] = (model.initial_speed * size) ** 2 * _IS_CENTRE
+    moments[:, VAR_POSITION] = (model.measurement_noise * size) ** 2
+    moments[:, VAR_VELOCITY, :2] = (model.initial_speed * size) ** 2
     return moments
+
+
+def _transition(travel_s: float, decay: float) -> Float[np.ndarray, '5 5']:
+    """Return what the passage of time makes of the moments, as a matrix from the left.
+
+    Args:
+        travel_s: how long the velocity at the beginning would have to last to get as far, s.
+        decay: share of the velocity that is left, [0, 1].
+    """
+    return np.array(
+        [
+            [1.0, travel_s, 0.0, 0.0, 0.0],
+            [0.0, decay, 0.0, 0.0, 0.0],
+            [0.0, 0.0, 1.0, 2.0 * travel_s, travel_s**2],
+            [0.0, 0.0, 0.0, decay, decay * travel_s],
+            [0.0, 0.0, 0.0, 0.0, decay**2],
+        ]
+    )
+
+
+def _diffusion(dt_s: float, model: MotionModel) -> Float[np.ndarray, '5 4']:
+    """Return how much the moments of somebody of size 1 grow by not being seen."""
+    density, drift = model.manoeuvre**2, model.size_drift**2
+    position, both, velocity = density * dt_s**3 / 3.0, density * dt_s**2 / 2.0, density * dt_s
+    return np.array(
+        [
+            [0.0, 0.0, 0.0, 0.0],
+            [0.0, 0.0, 0.0, 0.0],
+            [position, position, drift * dt_s, drift * dt_s],
+            [both, both, 0.0, 0.0],
+            [velocity, velocity, 0.0, 0.0],
+        ]
+    )
 
 
 def predict(
@@ -96,34 +138,21 @@ def predict(
         is_coasting: tracks without a detection at present, whose velocity decays.
         model: noise constants.
     """
-    size = body_sizes(moments)[:, None]
-    fade = math.exp(-dt_s / model.coast_s)
-    decay = np.where(is_coasting, fade, 1.0)[:, None]
-    travel_s = np.where(is_coasting, model.coast_s * (1.0 - fade), dt_s)[:, None]
-    _, velocity, var_position, covariance, var_velocity = (moments[:, row] for row in range(5))
-    density = (model.manoeuvre * size) ** 2 * _IS_CENTRE
-    drift = (model.size_drift * size) ** 2 * dt_s * _IS_SIZE
-
-    ahead = np.empty_like(moments)
-    ahead[:, POSITION] = moments[:, POSITION] + travel_s * velocity
-    ahead[:, VELOCITY] = decay * velocity
-    ahead[:, VAR_POSITION] = (
-        var_position
-        + travel_s * (2.0 * covariance + travel_s * var_velocity)
-        + density * (dt_s**3 / 3.0)
-        + drift
-    )
-    ahead[:, COVARIANCE] = decay * (covariance + travel_s * var_velocity) + density * (
-        dt_s**2 / 2.0
-    )
-    ahead[:, VAR_VELOCITY] = decay**2 * var_velocity + density * dt_s
+    transition = _transition(dt_s, 1.0)
+    if np.count_nonzero(is_coasting):
+        fade = math.exp(-dt_s / model.coast_s)
+        coasting = _transition(model.coast_s * (1.0 - fade), fade)
+        transition = np.where(is_coasting[:, None, None], coasting, transition)
+    area = body_sizes(moments)[:, None, None] ** 2
+    ahead: Float[np.ndarray, 'track 5 4'] = transition @ moments
+    ahead += area * _diffusion(dt_s, model)
     return ahead
 
 
 def correct(
     moments: Float[np.ndarray, 'track 5 4'],
     boxes: Float[np.ndarray, 'track 4'],
-    noise_scales: Float[np.ndarray, 'track'],
+    noise_scales: Float[np.ndarray, 'track'] | float,
     model: MotionModel,
 ) -> Float[np.ndarray, 'track 5 4']:
     """Return the filter state after a measurement of every track.
@@ -131,26 +160,22 @@ def correct(
     Args:
         moments: predicted state; not changed.
         boxes: measured corner boxes, px, one for each track.
-        noise_scales: how many times noisier than usual each measurement is; above 1 for people
-            who are partly hidden, whose boxes shift without them moving.
+        noise_scales: how many times noisier than usual each measurement is, or all of them are;
+            above 1 for people who are partly hidden, whose boxes shift without them moving.
         model: noise constants.
     """
-    size = body_sizes(moments)[:, None]
-    noise = model.centre_noise * _IS_CENTRE + model.size_noise * _IS_SIZE
-    measured_variance = (noise * size * noise_scales[:, None]) ** 2
-    position, velocity, var_position, covariance, var_velocity = (
-        moments[:, row] for row in range(5)
-    )
-    innovation = boxes_to_centres(boxes) - position
-    total = var_position + measured_variance
-    gain_position, gain_velocity = var_position / total, covariance / total
+    deviation = (body_sizes(moments) * noise_scales)[:, None] * model.measurement_noise
+    measured_variance = deviation * deviation
+    innovation = boxes_to_centres(boxes) - moments[:, POSITION]
+    # Of position and velocity at once: covariances with the position over its total variance.
+    with_position = moments[:, VAR_POSITION : COVARIANCE + 1]
+    gains = with_position / (with_position[:, 0] + measured_variance)[:, None]
 
     after = np.empty_like(moments)
-    after[:, POSITION] = position + gain_position * innovation
-    after[:, VELOCITY] = velocity + gain_velocity * innovation
-    after[:, VAR_POSITION] = (1.0 - gain_position) * var_position
-    after[:, COVARIANCE] = (1.0 - gain_position) * covariance
-    after[:, VAR_VELOCITY] = var_velocity - gain_velocity * covariance
+    after[:, : VELOCITY + 1] = moments[:, : VELOCITY + 1] + gains * innovation[:, None]
+    # This is (1 - gain of position) x covariance, in a form that rounding cannot make negative.
+    after[:, VAR_POSITION : COVARIANCE + 1] = gains * measured_variance[:, None]
+    after[:, VAR_VELOCITY] = moments[:, VAR_VELOCITY] - gains[:, 1] * with_position[:, 1]
     return after
 
 

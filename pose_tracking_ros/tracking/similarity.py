@@ -15,11 +15,22 @@ def pairwise_intersection(
     a: Float[np.ndarray, 'track 4'], b: Float[np.ndarray, 'person 4']
 ) -> Float[np.ndarray, 'track person']:
     """Return the areas two sets of corner boxes have in common, px²."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
-    areas: Float[np.ndarray, 'track person'] = sides[..., 0] * sides[..., 1]
+    width, height = np.maximum(_pairwise_overlaps(a, b), 0.0)
+    areas: Float[np.ndarray, 'track person'] = width * height
     return areas
+
+
+def _pairwise_overlaps(
+    a: Float[np.ndarray, 'track 4'], b: Float[np.ndarray, 'person 4']
+) -> Float[np.ndarray, '2 track person']:
+    """Return how far boxes overlap in x and in y, px; negative is the gap between them."""
+    # Coordinates first and contiguous: loops run over people then, not over two coordinates, which
+    # takes five times as long.
+    rows = np.ascontiguousarray(a.T)[:, :, None]
+    columns = np.ascontiguousarray(b.T)[:, None]
+    overlaps: Float[np.ndarray, '2 track person']
+    overlaps = np.minimum(rows[2:], columns[2:]) - np.maximum(rows[:2], columns[:2])
+    return overlaps
 
 
 def box_areas(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box']:
@@ -54,17 +65,14 @@ def pairwise_grown_iou(
         people: detected corner boxes, px.
         reach_px: margin per track in x and y, px.
     """
-    margin = np.concatenate([-reach_px, reach_px], axis=1)
-    grown_tracks = tracks + margin
-    grown_people = people[None] + margin[:, None]
-    sides = np.maximum(
-        np.minimum(grown_tracks[:, None, 2:], grown_people[..., 2:])
-        - np.maximum(grown_tracks[:, None, :2], grown_people[..., :2]),
-        0.0,
-    )
-    common = sides[..., 0] * sides[..., 1]
-    extents = grown_people[..., 2:] - grown_people[..., :2]
-    union = box_areas(grown_tracks)[:, None] + extents[..., 0] * extents[..., 1] - common
+    # Whatever grows on both sides by a margin grows by twice of it, also what two boxes share.
+    growth = 2.0 * np.ascontiguousarray(reach_px.T)
+    width, height = np.maximum(_pairwise_overlaps(tracks, people) + growth[:, :, None], 0.0)
+    common = width * height
+    track_width, track_height = (tracks[:, 2:] - tracks[:, :2]).T + growth
+    people_sides = np.ascontiguousarray((people[:, 2:] - people[:, :2]).T)
+    people_width, people_height = people_sides[:, None] + growth[:, :, None]
+    union = people_width * people_height + (track_width * track_height)[:, None] - common
     iou: Float[np.ndarray, 'track person'] = common / np.maximum(union, 1e-9)
     return iou
 
@@ -78,8 +86,8 @@ def certainty(
     makes a vague expectation that fits yield to a sharp one that fits.
     """
     sides = np.maximum(tracks[:, 2:] - tracks[:, :2], 1.0)
-    shrinkage: Float[np.ndarray, 'track'] = (sides / (sides + 2.0 * reach_px)).prod(axis=1)
-    known: Float[np.ndarray, 'track'] = np.sqrt(shrinkage)
+    shrinkage = sides / (sides + 2.0 * reach_px)
+    known: Float[np.ndarray, 'track'] = np.sqrt(shrinkage[:, 0] * shrinkage[:, 1])
     return known
 
 
@@ -106,10 +114,11 @@ def object_keypoint_similarity(
         min_common_joints: pairs with fewer joints in common give NaN.
     """
     common = a_seen & b_seen
-    squared = (np.where(common[..., None], a - b, 0.0) ** 2).sum(axis=-1)
+    offset = a - b
+    squared = offset[..., 0] ** 2 + offset[..., 1] ** 2
     scale = 2.0 * np.maximum(a_areas, 1.0)[:, None] * (2.0 * sigmas) ** 2
     count = common.sum(axis=-1)
-    total = (np.exp(-squared / scale) * common).sum(axis=-1)
+    total = np.where(common, np.exp(-squared / scale), 0.0).sum(axis=-1)
     return np.where(count >= min_common_joints, total / np.maximum(count, 1), np.nan)
 
 
@@ -117,8 +126,11 @@ def pairwise_distance(
     a: Float[np.ndarray, 'track dim'], b: Float[np.ndarray, 'person dim']
 ) -> Float[np.ndarray, 'track person']:
     """Return Euclidean distances between embeddings of unit length, [0, 2]."""
-    squared = np.clip(2.0 - 2.0 * (a @ b.T), 0.0, 4.0)
-    distance: Float[np.ndarray, 'track person'] = np.sqrt(squared)
+    squared = 2.0 - 2.0 * (a @ b.T)
+    # `np.clip` takes as long as all the rest for a few people.
+    distance: Float[np.ndarray, 'track person'] = np.sqrt(
+        np.minimum(np.maximum(squared, 0.0), 4.0)
+    )
     return distance
 
 
@@ -150,5 +162,7 @@ def fastpose_similarity(
         raise ValueError(f'form: expected one of {", ".join(SIMILARITY_FORMS)}; got {form!r}')
     unlike = np.minimum(distance, max_distance) / max_distance
     appearance = unlike if form == 'literal' else 1.0 - unlike
+    both: Float[np.ndarray, 'track person']
     both = position_weight * position + (1.0 - position_weight) * appearance
-    return np.where(np.isnan(distance), position, both)
+    is_unknown = np.isnan(distance)
+    return np.where(is_unknown, position, both) if np.count_nonzero(is_unknown) else both
