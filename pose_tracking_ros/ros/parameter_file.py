@@ -1,7 +1,7 @@
 """Write the parameter files under `config/`: every parameter with its meaning, range and default.
 
 `python -m pose_tracking_ros.ros.parameter_file tracker > config/tracker.yaml` after a change in
-`settings.py`; a test holds the files to it.
+`settings/`; a test holds the files to it.
 """
 
 from __future__ import annotations

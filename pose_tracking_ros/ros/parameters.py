@@ -1,6 +1,6 @@
 """ROS parameters of a node, derived from the settings classes and kept equal to them.
 
-Names, defaults, ranges and descriptions come from `settings.py`. A set request is taken as a
+Names, defaults, ranges and descriptions come from `settings/`. A set request is taken as a
 whole or refused as a whole, with the reason: the new settings objects are built first, and they
 check themselves.
 """
@@ -87,7 +87,7 @@ class ParameterStore:
 
     Args:
         node: declares the parameters on this node.
-        settings_classes: dataclasses of `settings.py`; their field names must not repeat.
+        settings_classes: dataclasses of `settings/`; their field names must not repeat.
         is_locked: whether settings that are neither live nor read at start are in use now.
         on_change: called after parameters have changed.
 

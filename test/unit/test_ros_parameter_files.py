@@ -1,4 +1,4 @@
-"""The shipped parameter files say what settings.py says."""
+"""The shipped parameter files say what settings/ says."""
 
 import dataclasses
 from pathlib import Path

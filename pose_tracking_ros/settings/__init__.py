@@ -1,0 +1,22 @@
+"""Every setting of the product: one declaration each, with default, unit, range and description.
+
+ROS parameters, the command lines and the docs are derived from these classes. A setting marked
+`live` may be changed while running; the others need a restart (or a cleanup and configure).
+Range checks happen on construction, so a settings object that exists is valid.
+"""
+
+from pose_tracking_ros.settings.limits import Limits, check_settings, limits_of, setting
+from pose_tracking_ros.settings.network import NetworkSettings
+from pose_tracking_ros.settings.nodes import NodeSettings, VideoSourceSettings
+from pose_tracking_ros.settings.tracker import TrackerSettings
+
+__all__ = [
+    'Limits',
+    'NetworkSettings',
+    'NodeSettings',
+    'TrackerSettings',
+    'VideoSourceSettings',
+    'check_settings',
+    'limits_of',
+    'setting',
+]

@@ -1,0 +1,52 @@
+"""Settings of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pose_tracking_ros.settings.limits import check_settings, setting
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Which network runs, where, and what it reports."""
+
+    preset: str = setting(
+        'lite',
+        'Network architecture.',
+        choices=(
+            'lite',
+            'fastpose-mobilenetv2',
+            'fastpose-18',
+            'fastpose-50',
+            'fastpose-101',
+        ),
+    )
+    weights: str = setting(
+        'default', 'Checkpoint: a file, or "default" for the one shipped with the preset.'
+    )
+    device: str = setting(
+        'auto', 'Where the network runs: auto (CUDA, else CPU), cpu, cuda or cuda:N.'
+    )
+    threads: int = setting(0, 'CPU threads of the network; 0 lets torch decide.', low=0, high=256)
+    image_long_side_px: int = setting(
+        448,
+        'Longer side of the image inside the network; the frame is scaled to it.',
+        unit='px',
+        low=64,
+        high=4096,
+        live=True,
+    )
+    min_person_score: float = setting(
+        0.3, 'People below this score are not reported.', low=0.0, high=1.0, live=True
+    )
+    nms_iou: float = setting(
+        0.5, 'Of two boxes that overlap more, the worse is dropped.', low=0.0, high=1.0, live=True
+    )
+    max_people: int = setting(
+        100, 'At most so many people are reported per image.', low=1, high=1000, live=True
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_settings(self)
