@@ -101,7 +101,7 @@ class TorchEngine:
         # float32 on the CPU: bfloat16 pays off on few CPUs only.
         with torch.inference_mode(), self._precision():
             found = self._network(batch, self._selection)[0]
-        return _people(found, letterbox, size, len(SKELETONS[self._provenance.skeleton]))
+        return _people(found, letterbox, size, self._provenance)
 
     def embed_crops(
         self, crops: list[UInt8[np.ndarray, 'height width 3']]
@@ -140,18 +140,20 @@ class TorchEngine:
         )
 
 
-def _people(found: Detections, letterbox: Letterbox, size: tuple[int, int], joints: int) -> People:
+def _people(
+    found: Detections, letterbox: Letterbox, size: tuple[int, int], provenance: Provenance
+) -> People:
     arrays = Detections(*(part.cpu().float().numpy() for part in found))  # type: ignore[arg-type]
     valid = np.asarray(arrays.valid) > 0.5
     if not valid.any():
-        return People.none(size, joints, EMBEDDING_DIM)
+        return People.none(size, len(SKELETONS[provenance.skeleton]), EMBEDDING_DIM)
     limits = np.array([*size, *size], np.float32)
     boxes = letterbox.to_image(np.asarray(arrays.boxes)[valid].reshape(-1, 2, 2)).reshape(-1, 4)
     return People(
         boxes=np.clip(boxes, 0, limits),
         scores=np.asarray(arrays.scores)[valid],
         keypoints=letterbox.to_image(np.asarray(arrays.keypoints)[valid]),
-        keypoint_scores=np.asarray(arrays.keypoint_scores)[valid],
+        keypoint_scores=provenance.calibration.apply(np.asarray(arrays.keypoint_scores)[valid]),
         embeddings=np.asarray(arrays.embeddings)[valid],
         image_size=size,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pose_tracking_ros.network.backbone import Stages
+from pose_tracking_ros.network.calibration import ScoreCalibration
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.presets import PRESETS, build_network
 from pose_tracking_ros.skeleton import COCO_17, SKELETONS
@@ -35,16 +36,23 @@ class Provenance:
         skeleton: name of the joint set.
         sha256: of the file.
         training: free facts about how it was trained.
+        calibration: what the raw keypoint scores are worth.
     """
 
     preset: str
     skeleton: str
     sha256: str
     training: dict[str, str]
+    calibration: ScoreCalibration = field(default_factory=ScoreCalibration)
 
 
 def save_weights(
-    network: nn.Module, path: Path, preset: str, training: dict[str, str], half: bool = True
+    network: nn.Module,
+    path: Path,
+    preset: str,
+    training: dict[str, str],
+    half: bool = True,
+    calibration: ScoreCalibration | None = None,
 ) -> None:
     """Write a checkpoint, whole or not at all.
 
@@ -54,6 +62,7 @@ def save_weights(
         preset: architecture name.
         training: facts to keep, for example the configuration and the number of steps.
         half: store floating point arrays in half precision.
+        calibration: what the raw keypoint scores are worth; None: not known.
     """
     tensors = {
         name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
@@ -65,6 +74,8 @@ def save_weights(
         'skeleton': COCO_17.name,
         'training': json.dumps(training),
     }
+    if calibration:
+        metadata['keypoint_calibration'] = json.dumps([calibration.slope, calibration.offset])
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix('.partial')
     save_file(tensors, partial, metadata)
@@ -111,8 +122,23 @@ def load_network(preset: str, path: Path) -> tuple[MultiTaskNetwork, Provenance]
         skeleton=metadata['skeleton'],
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         training=json.loads(metadata['training']),
+        calibration=_calibration(metadata, path),
     )
     return network.eval(), provenance
+
+
+def _calibration(metadata: dict[str, str], path: Path) -> ScoreCalibration:
+    text = metadata.get('keypoint_calibration')
+    if text is None:
+        return ScoreCalibration()
+    try:
+        slope, offset = json.loads(text)
+        return ScoreCalibration(float(slope), float(offset))
+    except (ValueError, TypeError) as error:
+        raise WeightsError(
+            f'weights: {path}: keypoint_calibration: expected two numbers, slope and offset; '
+            f'got {text}'
+        ) from error
 
 
 def shipped_weights(preset: str) -> Path:
