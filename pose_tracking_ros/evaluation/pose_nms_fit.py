@@ -20,7 +20,7 @@ from pose_tracking_ros.evaluation.keypoints import (
 )
 from pose_tracking_ros.people import People
 from pose_tracking_ros.tracking.pose_nms import apply_parametric_nms
-from pose_tracking_ros.tracking.pose_similarity import ParametricPoseNms
+from pose_tracking_ros.tracking.pose_similarity import RELEASED_CODE, ParametricPoseNms
 
 _PAIRS = (('distance_weight', 'min_similarity'), ('score_scale', 'distance_scale'))
 _RATIOS = (4.0, 2.0, 2.0**0.5)
@@ -29,7 +29,7 @@ _RATIOS = (4.0, 2.0, 2.0**0.5)
 STARTS = {
     'paper': ParametricPoseNms('paper', 0.3, 100.0, 1.0, 17.0),
     'scaled': ParametricPoseNms('scaled', 0.3, 1.0, 1.0, 17.0),
-    'released': ParametricPoseNms(),
+    'released': RELEASED_CODE,
 }
 
 

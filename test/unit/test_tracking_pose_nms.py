@@ -16,6 +16,7 @@ from pose_tracking_ros.tracking.pose_nms import (
 )
 from pose_tracking_ros.tracking.pose_similarity import (
     POSE_NMS_FORMS,
+    RELEASED_CODE,
     ParametricPoseNms,
     are_redundant,
     parametric_similarity,
@@ -80,7 +81,7 @@ class TestSimilarityByHand:
         # Joints 1 and 2 px apart: the first matches, and distances are not squared.
         value = similarity(
             self.boxes, (((10, 10), (50, 50)), ((10, 11), (52, 50))), self.scores,
-            ParametricPoseNms(),
+            RELEASED_CODE,
         )  # fmt: skip
         expected = tanh(0.9) * tanh(0.5) + 1.7 * (exp(-1 / 2.65) + exp(-2 / 2.65))
         assert value == pytest.approx(expected, abs=1e-12)
@@ -137,12 +138,12 @@ class TestSuppression:
 
     def test_five_close_joints_are_enough_for_the_released_form(self):
         far = row(0, 7, joints=5)
-        assert kept(far, ParametricPoseNms(), [0.9, 0.8])[0] == [0]
-        assert kept(row(0, 7.1, joints=5), ParametricPoseNms(), [0.9, 0.8])[0] == [0, 1]
-        assert kept(row(0, 7, joints=4), ParametricPoseNms(), [0.9, 0.8])[0] == [0, 1]
+        assert kept(far, RELEASED_CODE, [0.9, 0.8])[0] == [0]
+        assert kept(row(0, 7.1, joints=5), RELEASED_CODE, [0.9, 0.8])[0] == [0, 1]
+        assert kept(row(0, 7, joints=4), RELEASED_CODE, [0.9, 0.8])[0] == [0, 1]
         # A tenth of a box of 60 px is less than 7 px.
         small = row(0, 7, joints=5, side=60.0)
-        assert kept(small, ParametricPoseNms(), [0.9, 0.8])[0] == [0, 1]
+        assert kept(small, RELEASED_CODE, [0.9, 0.8])[0] == [0, 1]
 
     def test_oks(self):
         # Areas 5,000 and 15,000 px², mean 10,000; sigma 0.1: e^(-d² / 800) per joint.
@@ -192,7 +193,7 @@ def test_the_released_form_merges_and_drops_the_unclear():
     boxes, keypoints, scores = row(0, 4, 80)
     scores[1], scores[2] = 0.3, 0.29
     result = apply_parametric_nms(
-        people_of(boxes, keypoints, scores, np.array([0.5, 0.9, 0.9])), ParametricPoseNms()
+        people_of(boxes, keypoints, scores, np.array([0.5, 0.9, 0.9])), RELEASED_CODE
     )
     # The first leads by its joints, though the second has the better box; the third has no clear
     # joint. Box, score and appearance are the first's.
@@ -231,13 +232,16 @@ def crowd(seed):
 
 CHOICES = [
     lambda people: apply_parametric_nms(people, ParametricPoseNms()),
+    lambda people: apply_parametric_nms(people, RELEASED_CODE),
     lambda people: apply_parametric_nms(
         people, parameters('paper', distance_scale=100.0, least=20.0)
     ),
     lambda people: apply_parametric_nms(people, parameters('scaled', least=20.0)),
     lambda people: apply_oks_nms(people, COCO_17.sigma_array, 0.6),
 ]
-everyone = pytest.mark.parametrize('apply', CHOICES, ids=['released', 'paper', 'scaled', 'oks'])
+everyone = pytest.mark.parametrize(
+    'apply', CHOICES, ids=['default', 'released', 'paper', 'scaled', 'oks']
+)
 
 
 @everyone
@@ -306,7 +310,7 @@ def test_poses_that_are_missing_are_nobodys_duplicates(apply):
     scores[1:] = 0
     result = apply(people_of(boxes, keypoints, scores, np.array([0.9, 0.8, 0.7])))
     # The released form drops them for having no clear joint, whoever else is there.
-    assert len(result) == (1 if apply is CHOICES[0] else 3)
+    assert len(result) == (1 if apply is CHOICES[1] else 3)
 
 
 @pytest.mark.parametrize(
