@@ -12,6 +12,8 @@ from jaxtyping import UInt8
 
 from pose_tracking_ros.inference.engine import Engine
 from pose_tracking_ros.people import FrameResult
+from pose_tracking_ros.settings import PoseNmsSettings
+from pose_tracking_ros.tracking.pose_nms import suppress_duplicates
 from pose_tracking_ros.tracking.tracker import Tracker
 
 
@@ -21,11 +23,15 @@ class Pipeline:
     Args:
         engine: finds the people of one image.
         tracker: links them over time.
+        pose_nms: how people found twice are told; the defaults if not given.
     """
 
-    def __init__(self, engine: Engine, tracker: Tracker) -> None:
+    def __init__(
+        self, engine: Engine, tracker: Tracker, pose_nms: PoseNmsSettings | None = None
+    ) -> None:
         self.engine = engine
         self.tracker = tracker
+        self.pose_nms = pose_nms or PoseNmsSettings()
 
     def process(self, image: UInt8[np.ndarray, 'height width 3'], stamp_s: float) -> FrameResult:
         """Find and track the people of one RGB image.
@@ -38,7 +44,7 @@ class Pipeline:
             ValueError: the image or the stamp is unusable; the tracks are as before.
         """
         started = time.perf_counter()
-        people = self.engine.infer(image)
+        people = suppress_duplicates(self.engine.infer(image), self.pose_nms)
         inferred = time.perf_counter()
         tracks = self.tracker.update(people, stamp_s)
         tracked = time.perf_counter()

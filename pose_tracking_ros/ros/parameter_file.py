@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pose_tracking_ros.settings import (
     NetworkSettings,
     NodeSettings,
+    PoseNmsSettings,
     TrackerSettings,
     VideoSourceSettings,
     limits_of,
@@ -25,6 +26,7 @@ _WIDTH = 96
 NODES: dict[str, dict[str, type]] = {
     'tracker': {
         'Network': NetworkSettings,
+        'Pose NMS': PoseNmsSettings,
         'Tracker': TrackerSettings,
         'Node': NodeSettings,
     },

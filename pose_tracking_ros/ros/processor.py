@@ -16,7 +16,12 @@ from pose_tracking_ros.ros.image_decoding import ImageError, rgb_from_message
 from pose_tracking_ros.ros.mailbox import Mailbox
 from pose_tracking_ros.ros.outputs import Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
-from pose_tracking_ros.settings import NetworkSettings, NodeSettings, TrackerSettings
+from pose_tracking_ros.settings import (
+    NetworkSettings,
+    NodeSettings,
+    PoseNmsSettings,
+    TrackerSettings,
+)
 
 
 class Processor:
@@ -138,6 +143,7 @@ class Processor:
         if tracker is not self._tracker_settings:
             self._tracker_settings = tracker
             self._pipeline.tracker.apply_settings(tracker)
+        self._pipeline.pose_nms = self._parameters.get(PoseNmsSettings)
         if self._is_reset_wanted.is_set():
             self._is_reset_wanted.clear()
             self._pipeline.tracker.reset()

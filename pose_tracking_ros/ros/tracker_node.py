@@ -34,7 +34,12 @@ from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.ros.program import leave, run, with_malloc
 from pose_tracking_ros.ros.qos import OUTPUT
 from pose_tracking_ros.ros.worker import Task, take_from
-from pose_tracking_ros.settings import NetworkSettings, NodeSettings, TrackerSettings
+from pose_tracking_ros.settings import (
+    NetworkSettings,
+    NodeSettings,
+    PoseNmsSettings,
+    TrackerSettings,
+)
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.viewing.overlay import draw_tracks
 
@@ -92,7 +97,7 @@ class TrackerNode(LifecycleNode):
         self._draw = draw
         self._store = ParameterStore(
             self,
-            (NetworkSettings, TrackerSettings, NodeSettings),
+            (NetworkSettings, PoseNmsSettings, TrackerSettings, NodeSettings),
             is_locked=lambda: self._pipeline is not None,
         )
         self._health = Health(self.get_logger().warning)

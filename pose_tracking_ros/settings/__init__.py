@@ -8,12 +8,14 @@ Range checks happen on construction, so a settings object that exists is valid.
 from pose_tracking_ros.settings.limits import Limits, check_settings, limits_of, setting
 from pose_tracking_ros.settings.network import NetworkSettings
 from pose_tracking_ros.settings.nodes import NodeSettings, VideoSourceSettings
+from pose_tracking_ros.settings.pose_nms import PoseNmsSettings
 from pose_tracking_ros.settings.tracker import TrackerSettings
 
 __all__ = [
     'Limits',
     'NetworkSettings',
     'NodeSettings',
+    'PoseNmsSettings',
     'TrackerSettings',
     'VideoSourceSettings',
     'check_settings',

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pose_tracking_ros.people import People
+from pose_tracking_ros.settings import PoseNmsSettings
+from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.tracking.pose_similarity import (
     ParametricPoseNms,
     are_redundant,
@@ -25,6 +27,7 @@ from pose_tracking_ros.tracking.similarity import box_areas, object_keypoint_sim
 # The released code merges joints within this distance, and drops people whose best joint is worse.
 _MERGE_PX = 15.0
 _MIN_BEST_JOINT_SCORE = 0.3
+_MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,29 @@ class Suppression:
 
     kept: Int[np.ndarray, 'kept']
     keeper: Int[np.ndarray, 'person']
+
+
+def suppress_duplicates(people: People, settings: PoseNmsSettings) -> People:
+    """Return the people without those who were found twice, as far as the settings say.
+
+    Args:
+        people: of one image, possibly none.
+        settings: method and thresholds.
+    """
+    if settings.pose_nms == 'none' or len(people) < 2:
+        return people
+    if settings.pose_nms == 'oks':
+        joints = people.keypoints.shape[1]
+        sigmas = COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA)
+        return apply_oks_nms(people, sigmas, settings.pose_nms_max_oks)
+    parameters = ParametricPoseNms(
+        form=settings.pose_nms_form,
+        score_scale=settings.pose_nms_score_scale,
+        distance_scale=settings.pose_nms_distance_scale,
+        distance_weight=settings.pose_nms_distance_weight,
+        min_similarity=settings.pose_nms_min_similarity,
+    )
+    return apply_parametric_nms(people, parameters)
 
 
 def apply_oks_nms(

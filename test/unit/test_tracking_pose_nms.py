@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pose_tracking_ros.people import People
+from pose_tracking_ros.settings import PoseNmsSettings
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.tracking.pose_nms import (
     apply_oks_nms,
@@ -13,6 +14,7 @@ from pose_tracking_ros.tracking.pose_nms import (
     merge_poses,
     oks_nms,
     parametric_nms,
+    suppress_duplicates,
 )
 from pose_tracking_ros.tracking.pose_similarity import (
     POSE_NMS_FORMS,
@@ -326,3 +328,21 @@ def test_poses_that_are_missing_are_nobodys_duplicates(apply):
 def test_parameters_out_of_range(change, message):
     with pytest.raises(ValueError, match=message):
         ParametricPoseNms(**change)
+
+
+def test_settings_choose_the_method() -> None:
+    joints = np.random.default_rng(0).uniform(10, 90, (1, 17, 2))
+    twice = People(
+        boxes=np.array([[0.0, 0.0, 100.0, 100.0], [0.0, 0.0, 100.0, 60.0]]),
+        scores=np.array([0.5, 0.9]),
+        keypoints=np.repeat(joints, 2, axis=0),
+        keypoint_scores=np.full((2, 17), 0.8),
+        embeddings=np.zeros((2, 0)),
+        image_size=(200, 200),
+    )
+    assert len(suppress_duplicates(twice, PoseNmsSettings())) == 2
+    for method in ('oks', 'parametric'):
+        kept = suppress_duplicates(twice, PoseNmsSettings(pose_nms=method))
+        assert kept.scores.tolist() == pytest.approx([0.9])
+    unlike = PoseNmsSettings(pose_nms='parametric', pose_nms_min_similarity=1000.0)
+    assert len(suppress_duplicates(twice, unlike)) == 2
