@@ -128,6 +128,18 @@ class People:
 
     def select(self, which: Int[np.ndarray, 'chosen'] | Any) -> People:
         """Return the people at the given indices (or where a boolean mask is true)."""
+        if isinstance(which, np.ndarray) and which.ndim == 1 and which.dtype.kind == 'i':
+            # Rows of what was checked need no second check, and the tracker sorts every image.
+            chosen = object.__new__(People)
+            vars(chosen).update(
+                boxes=self.boxes.take(which, axis=0),
+                scores=self.scores.take(which),
+                keypoints=self.keypoints.take(which, axis=0),
+                keypoint_scores=self.keypoint_scores.take(which, axis=0),
+                embeddings=self.embeddings.take(which, axis=0),
+                image_size=self.image_size,
+            )
+            return chosen
         return People(
             boxes=self.boxes[which],
             scores=self.scores[which],
@@ -138,7 +150,8 @@ class People:
         )
 
 
-@dataclass(frozen=True, eq=False)
+# Not frozen: one is made per person and image, and a frozen one takes three times as long to make.
+@dataclass(eq=False)
 class Track:
     """One person followed over time, as of one image.
 

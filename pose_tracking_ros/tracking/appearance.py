@@ -11,6 +11,23 @@ from pose_tracking_ros.tracking.association import Assignment, assign
 _MIN_LENGTH = 1e-3
 
 
+def known_looks(embeddings: Float[np.ndarray, 'person dim']) -> Bool[np.ndarray, 'person']:
+    """Return whose appearance is known: zero stands for "unknown", or no dimensions at all.
+
+    Raises:
+        ValueError: a vector has neither unit length nor length 0, to 1 %: distances rely on it.
+    """
+    squared = np.einsum('ij,ij->i', embeddings, embeddings)
+    is_known: Bool[np.ndarray, 'person'] = squared != 0.0
+    is_wrong = np.abs(squared - is_known) > 0.02
+    if np.count_nonzero(is_wrong):
+        raise ValueError(
+            f'embeddings: expected vectors of unit length, or zero where unknown; '
+            f'got length {np.sqrt(squared[is_wrong][0]):.3g}: normalise them'
+        )
+    return is_known
+
+
 def blend_embeddings(
     old: Float[np.ndarray, 'track dim'],
     observed: Float[np.ndarray, 'track dim'],
@@ -23,12 +40,17 @@ def blend_embeddings(
         observed: observations; zero where none was made: there the appearance stays.
         momentum: share of the old appearance, [0, 1].
     """
-    is_known = (old != 0).any(axis=1, keepdims=True)
-    is_observed = (observed != 0).any(axis=1, keepdims=True)
-    mixed = np.where(is_known, momentum * old + (1.0 - momentum) * observed, observed)
-    length = np.linalg.norm(mixed, axis=1, keepdims=True)
+    mixed = momentum * old
+    mixed += (1.0 - momentum) * observed
+    length = np.sqrt(np.einsum('ij,ij->i', mixed, mixed))[:, None]
+    is_void = length <= _MIN_LENGTH
+    if not np.count_nonzero(is_void):
+        # Where only one of the two is known, this is that one.
+        mixed /= length
+        return mixed
+    is_known = old.any(axis=1, keepdims=True)
     unit = mixed / np.maximum(length, _MIN_LENGTH)
-    return np.where(is_observed & (length > _MIN_LENGTH), unit, old)
+    return np.where(is_void, np.where(is_known, old, observed), unit)
 
 
 def recognise(

@@ -11,19 +11,33 @@ from scipy.optimize import linear_sum_assignment
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
-    """The outcome of one assignment. Indices are in rising order.
+    """The outcome of one assignment. Indices are in rising order of the tracks.
 
     Attributes:
         tracks: matched tracks.
         people: for each of them, its person.
-        unmatched_tracks: tracks left over.
-        unmatched_people: people left over.
+        shape: how many tracks and people there were.
     """
 
     tracks: Int[np.ndarray, 'match']
     people: Int[np.ndarray, 'match']
-    unmatched_tracks: Int[np.ndarray, 'rest']
-    unmatched_people: Int[np.ndarray, 'other']
+    shape: tuple[int, int]
+
+    @property
+    def unmatched_tracks(self) -> Int[np.ndarray, 'rest']:
+        """Tracks left over."""
+        return np.setdiff1d(np.arange(self.shape[0]), self.tracks, assume_unique=True)
+
+    @property
+    def unmatched_people(self) -> Int[np.ndarray, 'other']:
+        """People left over."""
+        return np.setdiff1d(np.arange(self.shape[1]), self.people, assume_unique=True)
+
+
+def has_repeats(indices: Int[np.ndarray, 'pair']) -> bool:
+    """Return whether an index occurs twice."""
+    # Sets are quicker than any function of arrays up to hundreds of indices.
+    return len(set(indices.tolist())) < len(indices)
 
 
 def assign(
@@ -41,19 +55,15 @@ def assign(
     Raises:
         ValueError: an allowed pair has a similarity that is not finite or is below 0.
     """
-    weight = np.where(allowed, similarity, 0.0)
-    if not (weight >= 0.0).all() or np.isinf(weight).any():
+    tracks, people = allowed.nonzero()
+    weights = similarity[tracks, people]
+    # NaN compares false.
+    if np.count_nonzero((weights >= 0.0) & (weights < np.inf)) < len(weights):
         raise ValueError('similarity: expected finite values of at least 0 where allowed')
-    rows, columns = linear_sum_assignment(weight, maximize=True)
-    kept = allowed[rows, columns]
-    tracks, people = rows[kept], columns[kept]
-    is_track_free = np.ones(weight.shape[0], dtype=bool)
-    is_track_free[tracks] = False
-    is_person_free = np.ones(weight.shape[1], dtype=bool)
-    is_person_free[people] = False
-    return Assignment(
-        tracks=tracks,
-        people=people,
-        unmatched_tracks=np.flatnonzero(is_track_free),
-        unmatched_people=np.flatnonzero(is_person_free),
-    )
+    if has_repeats(tracks) or has_repeats(people):
+        dense = np.zeros(allowed.shape)
+        dense[tracks, people] = weights
+        rows, columns = linear_sum_assignment(dense, maximize=True)
+        kept = allowed[rows, columns]
+        tracks, people = rows[kept], columns[kept]
+    return Assignment(tracks=tracks, people=people, shape=allowed.shape)

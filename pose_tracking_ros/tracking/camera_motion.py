@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from pose_tracking_ros.settings import check_settings, setting
+from pose_tracking_ros.settings import CameraMotionSettings
 from pose_tracking_ros.tracking.background_alignment import Verdict, ecc, flow, rescale
 
 METHODS = ('none', 'flow', 'ecc')
@@ -38,38 +38,6 @@ _STILL_PX = 0.2
 _MAX_SHIFT = 0.35
 _MAX_ZOOM = 1.35
 _MAX_TURN_RAD = math.radians(25.0)
-
-
-@dataclass(frozen=True)
-class CameraMotionSettings:
-    """How the camera's own motion is found."""
-
-    method: str = setting(
-        'none',
-        "How the camera's own motion is found: none (a camera that stands still), flow or ecc.",
-        choices=METHODS,
-        live=True,
-    )
-    long_side_px: int = setting(
-        320,
-        'Longer side of the grey image in which camera motion is sought.',
-        unit='px',
-        low=64,
-        high=1920,
-        live=True,
-    )
-    max_gap_s: float = setting(
-        1.0,
-        'Images further apart are not compared for camera motion.',
-        unit='s',
-        low=0.0,
-        high=60.0,
-        live=True,
-    )
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        check_settings(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,22 +109,22 @@ class CameraMotionEstimator:
                 left out.
         """
         settings = self._settings
-        if settings.method == 'none':
+        if settings.camera_motion == 'none':
             self.reset()
             return CameraMotion.none(Verdict.SWITCHED_OFF)
         before, full_size, elapsed_s = self._grey, self._full_size, stamp_s - self._stamp_s
-        now = shrink(image, settings.long_side_px)
+        now = shrink(image, settings.camera_motion_long_side_px)
         self._grey, self._stamp_s = now, stamp_s
         self._full_size = (image.shape[1], image.shape[0])
         if before is None:
             return CameraMotion.none(Verdict.FIRST_IMAGE)
         if full_size != self._full_size:
             return CameraMotion.none(Verdict.OTHER_SIZE)
-        if not 0.0 <= elapsed_s <= settings.max_gap_s:
+        if not 0.0 <= elapsed_s <= settings.camera_motion_max_gap_s:
             return CameraMotion.none(Verdict.GAP)
         scale = np.array(full_size, dtype=np.float64) / np.array(now.shape[::-1])
         mask = background_mask(people_before, now.shape[:2], scale)
-        method = flow if settings.method == 'flow' else ecc
+        method = flow if settings.camera_motion == 'flow' else ecc
         small, verdict, agreement = method(before, now, mask)
         if verdict is not Verdict.MOVED:
             return CameraMotion.none(verdict, agreement)

@@ -60,27 +60,31 @@ def next_states(
         stamp_s: time of this image, s.
         settings: the durations.
     """
-    age_s = stamp_s - tracks.born_s
-    unseen_s = stamp_s - tracks.matched_s
     states, is_matched = tracks.states, tracks.is_matched
     is_tentative = states == _TENTATIVE
-    seen_in_half = 2 * tracks.matches >= tracks.updates
-    is_overdue = unseen_s > settings.lost_after_s + _ROUNDING_S
+    after = np.where(tracks.is_hidden, _OCCLUDED, _CONFIRMED)
+    has_unmatched = np.count_nonzero(is_matched) < len(tracks)
+    has_tentative = np.count_nonzero(is_tentative) > 0
+    if not (has_unmatched or has_tentative):
+        return after
 
-    confirmed = (
-        is_tentative
-        & is_matched
-        & (age_s >= settings.confirm_after_s - _ROUNDING_S)
-        & (tracks.matches >= 2)
-        & seen_in_half
-    )
-    if confirmed.any():
-        confirmed &= ~is_on_probation(tracks, age_s, settings)
-    was_noise = is_tentative & ~is_matched & (is_overdue | ~seen_in_half)
-    with_detection = np.where(tracks.is_hidden, _OCCLUDED, _CONFIRMED)
-    is_behind = (tracks.occluder_ids > 0) & (states != _LOST)
-    without_detection = np.where(is_behind, _OCCLUDED, np.where(is_overdue, _LOST, states))
-    after = np.where(is_matched, with_detection, without_detection)
-    after = np.where(is_tentative & ~confirmed, _TENTATIVE, after)
-    is_gone = ~is_matched & (unseen_s > settings.max_lost_s + _ROUNDING_S)
-    return np.where(was_noise | is_gone, _REMOVED, after)
+    unseen_s = stamp_s - tracks.matched_s
+    is_overdue = unseen_s > settings.lost_after_s + _ROUNDING_S
+    seen_in_half = 2 * tracks.matches >= tracks.updates
+    if has_unmatched:
+        is_behind = (tracks.occluder_ids > 0) & (states != _LOST)
+        without_detection = np.where(is_behind, _OCCLUDED, np.where(is_overdue, _LOST, states))
+        after = np.where(is_matched, after, without_detection)
+    if has_tentative:
+        age_s = stamp_s - tracks.born_s
+        is_old_enough = age_s >= settings.confirm_after_s - _ROUNDING_S
+        confirmed = is_tentative & is_matched & is_old_enough & seen_in_half
+        confirmed &= tracks.matches >= 2
+        if np.count_nonzero(confirmed):
+            confirmed &= ~is_on_probation(tracks, age_s, settings)
+        after[is_tentative & ~confirmed] = _TENTATIVE
+    if has_unmatched:
+        was_noise = is_tentative & (is_overdue | ~seen_in_half)
+        is_gone = unseen_s > settings.max_lost_s + _ROUNDING_S
+        after[~is_matched & (was_noise | is_gone)] = _REMOVED
+    return after

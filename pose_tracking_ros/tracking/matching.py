@@ -47,14 +47,19 @@ def in_canonical_order(people: People) -> People:
     """
     if len(people) < 2:
         return people
-    keys = [
-        people.embeddings.sum(axis=1),
-        np.nansum(people.keypoints, axis=(1, 2)),
-        people.keypoint_scores.sum(axis=1),
-        people.scores,
-        *people.boxes[:, ::-1].T,
-    ]
-    return people.select(np.lexsort(keys))
+    left = people.boxes[:, 0]
+    order = left.argsort()
+    in_order = left.take(order)
+    if np.count_nonzero(in_order[1:] == in_order[:-1]):
+        keys = [
+            people.embeddings.sum(axis=1),
+            np.nansum(people.keypoints, axis=(1, 2)),
+            people.keypoint_scores.sum(axis=1),
+            people.scores,
+            *people.boxes[:, ::-1].T,
+        ]
+        order = np.lexsort(keys)
+    return people.select(order)
 
 
 def match_people(
@@ -95,34 +100,53 @@ def match_people(
         is_missing=is_missing,
     )
     person_of = matches.person_of
-    is_tentative = tracks.states == TrackState.TENTATIVE
     stages = strategy.stages(cues, settings)
     is_strong = people.scores >= settings.min_strong_score
-    _match_left_over(person_of, stages, np.ones(len(tracks), dtype=np.bool_), is_strong)
-    if not is_strong.all():
+    has_weak = np.count_nonzero(is_strong) < len(people)
+    has_missing = np.count_nonzero(is_missing) > 0
+    _match_left_over(person_of, stages, is_strong if has_weak else None)
+    if not (has_weak or has_missing):
+        return matches
+    is_tentative = tracks.states == TrackState.TENTATIVE
+    if has_weak:
         # Weak detections are mostly hidden people or noise: they may continue a track that is in
         # view, nothing else.
-        _match_left_over(person_of, stages, ~is_missing & ~is_tentative, ~is_strong)
-    is_sought = is_missing & (person_of < 0) & ~is_tentative & tracks.has_embedding
-    if strategy.recovers_by_appearance and is_sought.any():
-        is_candidate = strategy.trusts_appearance(visibility) & (
-            people.scores >= settings.min_new_track_score
-        )
-        _recover(matches, cues, is_sought, is_tentative, is_candidate, settings)
+        _match_left_over(person_of, stages, ~is_strong, ~is_missing & ~is_tentative)
+    if has_missing and strategy.recovers_by_appearance:
+        is_sought = is_missing & (person_of < 0) & ~is_tentative & tracks.has_embedding
+        if np.count_nonzero(is_sought):
+            is_candidate = strategy.trusts_appearance(visibility) & (
+                people.scores >= settings.min_new_track_score
+            )
+            _recover(matches, cues, is_sought, is_tentative, is_candidate, settings)
     return matches
 
 
 def _match_left_over(
     person_of: Int[np.ndarray, 'track'],
     stages: list[tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]],
-    is_open: Bool[np.ndarray, 'track'],
-    is_candidate: Bool[np.ndarray, 'person'],
+    is_candidate: Bool[np.ndarray, 'person'] | None = None,
+    is_open: Bool[np.ndarray, 'track'] | None = None,
 ) -> None:
-    """Match open tracks and candidates nobody has, stage by stage; changes `person_of`."""
+    """Match open tracks and candidates nobody has, stage by stage; changes `person_of`.
+
+    Args:
+        person_of: for each track the index of its person, or `NOBODY`.
+        stages: similarity and gate of each.
+        is_candidate: who may be matched; everybody if not given.
+        is_open: tracks that may be; all if not given.
+    """
     for similarity, allowed in stages:
-        is_free = is_candidate.copy()
-        is_free[person_of[person_of >= 0]] = False
-        found = assign(similarity, allowed & is_free & (is_open & (person_of < 0))[:, None])
+        if is_candidate is not None:
+            allowed = allowed & is_candidate
+        if is_open is not None:
+            allowed = allowed & is_open[:, None]
+        is_matched = person_of >= 0
+        if np.count_nonzero(is_matched):
+            # The gate is the strategy's, which may use it twice.
+            allowed = allowed & ~is_matched[:, None]
+            allowed[:, person_of[is_matched]] = False
+        found = assign(similarity, allowed)
         person_of[found.tracks] = found.people
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from pose_tracking_ros.people import KeypointState, People
 from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.tracking.appearance import known_looks
 from pose_tracking_ros.tracking.motion import BORDER_SHARE
 from pose_tracking_ros.tracking.similarity import box_areas, pairwise_intersection
 
@@ -40,6 +41,8 @@ class Visibility:
         visibility: share of joints seen, [0, 1]; 0 where a person has no joints.
         covered_share: largest share of the box covered by one nearer person, [0, 1].
         is_occluded: hidden by something inside the image, as far as pose and boxes tell.
+        touches_border: the box reaches the image's border, which may cut it off.
+        has_embedding: an appearance is known at all.
         appearance_is_valid: the embedding shows this person and little else.
     """
 
@@ -47,6 +50,8 @@ class Visibility:
     visibility: Float[np.ndarray, 'person']
     covered_share: Float[np.ndarray, 'person']
     is_occluded: Bool[np.ndarray, 'person']
+    touches_border: Bool[np.ndarray, 'person']
+    has_embedding: Bool[np.ndarray, 'person']
     appearance_is_valid: Bool[np.ndarray, 'person']
 
 
@@ -64,14 +69,23 @@ def cover_shares(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box bo
     A box is nearer when its bottom is lower in the image; when the bottoms are level, when it
     is larger. Of two equal boxes neither is nearer.
     """
+    common = pairwise_intersection(boxes, boxes)
+    np.fill_diagonal(common, 0.0)
+    shares = np.zeros_like(common)
+    # Few boxes of a crowd overlap, and mostly none do.
+    behind, front = (common > 0.0).nonzero()
+    if len(behind) == 0:
+        return shares
     areas = box_areas(boxes)
     bottoms = boxes[:, 3]
-    tolerance = _BOTTOM_TOLERANCE * np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)
-    lead = bottoms[None, :] - bottoms[:, None]
-    slack = np.minimum(tolerance[:, None], tolerance[None, :])
-    is_nearer = (lead > slack) | ((np.abs(lead) <= slack) & (areas[None, :] > areas[:, None]))
-    share = pairwise_intersection(boxes, boxes) / np.maximum(areas, 1e-9)[:, None]
-    return np.where(is_nearer, share, 0.0)
+    tolerance = _BOTTOM_TOLERANCE * np.maximum(bottoms - boxes[:, 1], 1.0)
+    lead = bottoms[front] - bottoms[behind]
+    slack = np.minimum(tolerance[behind], tolerance[front])
+    is_level = np.abs(lead) <= slack
+    is_nearer = (lead > slack) | (is_level & (areas[front] > areas[behind]))
+    behind, front = behind[is_nearer], front[is_nearer]
+    shares[behind, front] = common[behind, front] / np.maximum(areas[behind], 1e-9)
+    return shares
 
 
 def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
@@ -80,34 +94,36 @@ def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
     The appearance is valid when more than `min_valid_keypoints` joints are seen and no nearer
     person covers more than `max_covered_share` of the box. Where the detector estimates no
     joints at all (`joint` is 0), the boxes decide alone.
+
+    Raises:
+        ValueError: an embedding has neither unit length nor length 0.
     """
     joints = people.keypoint_scores.shape[1]
-    seen = (people.keypoint_scores > settings.min_keypoint_score) & np.isfinite(
-        people.keypoints
-    ).all(axis=2)
-    count = seen.sum(axis=1)
     boxes = people.boxes.astype(np.float64)
-    covered_share = cover_shares(boxes).max(axis=1) if len(people) > 1 else np.zeros(len(people))
-    is_covered = covered_share > settings.max_covered_share
-    known = (people.embeddings != 0).any(axis=1)
-    if joints == 0:
-        return Visibility(
-            seen=seen,
-            visibility=np.zeros(len(people)),
-            covered_share=covered_share,
-            is_occluded=is_covered,
-            appearance_is_valid=known & ~is_covered,
-        )
-    few_joints = count <= settings.min_valid_keypoints
-    has_pose = np.isfinite(people.keypoints).any(axis=(1, 2))
-    # Joints beyond the border of the image are missing too, but nothing hides them.
-    hidden_inside = few_joints & has_pose & ~_touches_border(boxes, people.image_size)
+    is_known = np.isfinite(people.keypoints)
+    seen = people.keypoint_scores > settings.min_keypoint_score
+    seen &= is_known[..., 0] & is_known[..., 1]
+    count = seen.sum(axis=1)
+    covered_share = cover_shares(boxes).max(axis=1, initial=0.0)
+    is_occluded = is_covered = covered_share > settings.max_covered_share
+    touches_border = _touches_border(boxes, people.image_size)
+    has_embedding = known_looks(people.embeddings)
+    appearance_is_valid = has_embedding & ~is_covered
+    if joints > 0:
+        few_joints = count <= settings.min_valid_keypoints
+        if np.count_nonzero(few_joints):
+            appearance_is_valid &= ~few_joints
+            has_pose = is_known.any(axis=(1, 2))
+            # Joints beyond the border of the image are missing too, but nothing hides them.
+            is_occluded = is_covered | (few_joints & has_pose & ~touches_border)
     return Visibility(
         seen=seen,
-        visibility=count / joints,
+        visibility=count / max(joints, 1),
         covered_share=covered_share,
-        is_occluded=is_covered | hidden_inside,
-        appearance_is_valid=known & ~few_joints & ~is_covered,
+        is_occluded=is_occluded,
+        touches_border=touches_border,
+        has_embedding=has_embedding,
+        appearance_is_valid=appearance_is_valid,
     )
 
 
@@ -136,7 +152,9 @@ def find_occluders(
     """
     if len(boxes) < 2:
         return np.zeros(len(boxes), dtype=np.int64)
-    shares = np.where(can_occlude[None, :], cover_shares(boxes), 0.0)
+    shares = cover_shares(boxes)
+    if np.count_nonzero(can_occlude) < len(boxes):
+        shares[:, ~can_occlude] = 0.0
     best = shares.argmax(axis=1)
     is_covered = shares[np.arange(len(boxes)), best] > min_share
     return np.where(is_covered, ids[best], 0)
@@ -154,10 +172,13 @@ def keypoint_states(
     the rest, joints of people without a detection are PREDICTED, the others VISIBLE or OCCLUDED
     by their score.
     """
-    measured = np.where(seen, _VISIBLE, _OCCLUDED)
-    states = np.where(is_matched[:, None], measured, _PREDICTED)
-    # NaN compares false, so joints without a position end here too and are set apart below.
-    is_inside = ((keypoints >= 0.0) & (keypoints <= np.asarray(image_size))).all(axis=2)
-    states = np.where(is_inside, states, _OUT_OF_FRAME)
-    is_estimated = np.isfinite(keypoints).all(axis=2)
-    return np.where(is_estimated, states, _NOT_ESTIMATED).astype(np.int64)
+    states = np.where(seen, _VISIBLE, _OCCLUDED)
+    if np.count_nonzero(is_matched) < len(is_matched):
+        states[~is_matched] = _PREDICTED
+    # NaN compares false, so joints without a position are counted here too and then set apart.
+    is_within = (keypoints >= 0.0) & (keypoints <= np.asarray(image_size))
+    if np.count_nonzero(is_within) < is_within.size:
+        states[~(is_within[..., 0] & is_within[..., 1])] = _OUT_OF_FRAME
+        is_known = np.isfinite(keypoints)
+        states[~(is_known[..., 0] & is_known[..., 1])] = _NOT_ESTIMATED
+    return states

@@ -36,7 +36,7 @@ def take_snapshot(
     keypoints = tracks.keypoints.copy()
     keypoint_scores = tracks.keypoint_scores.copy()
     unseen_s = stamp_s - tracks.matched_s
-    if not is_matched.all():
+    if np.count_nonzero(is_matched) < len(tracks):
         unmatched = np.flatnonzero(~is_matched)
         keypoints[unmatched] = motion.carry_keypoints(
             keypoints[unmatched], tracks.last_boxes[unmatched], tracks.boxes[unmatched]

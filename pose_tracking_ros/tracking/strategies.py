@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.tracking import motion, multi_stage, similarity
+from pose_tracking_ros.tracking.association import has_repeats
 from pose_tracking_ros.tracking.occlusion import Visibility
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
@@ -68,19 +69,25 @@ class Cues:
     is_missing: Bool[np.ndarray, 'track']
 
     @cached_property
+    def predicted_boxes(self) -> Float[np.ndarray, 'track 4']:
+        """Boxes the motion filter expects, also beyond the image, px."""
+        return motion.boxes_of(self.tracks.moments)
+
+    @cached_property
     def expected_boxes(self) -> Float[np.ndarray, 'track 4']:
         """Boxes the motion filter expects, as far as they lie in the image, px."""
         width, height = self.image_size
         limit = np.array([width, height, width, height], dtype=np.float64)
-        boxes: Float[np.ndarray, 'track 4'] = np.clip(
-            motion.boxes_of(self.tracks.moments), 0.0, limit
-        )
+        boxes: Float[np.ndarray, 'track 4']
+        boxes = np.minimum(np.maximum(self.predicted_boxes, 0.0), limit)
         return boxes
 
     @cached_property
     def outside_share(self) -> Float[np.ndarray, 'track']:
         """Share of each expected box's width or height beyond the image's border, [0, 1]."""
-        boxes = motion.boxes_of(self.tracks.moments)
+        boxes = self.predicted_boxes
+        if np.array_equal(boxes, self.expected_boxes):
+            return np.zeros(len(boxes))
         low, high = boxes[:, :2], boxes[:, 2:]
         beyond = np.maximum(-low, high - np.array(self.image_size, dtype=np.float64))
         shares = np.clip(beyond / np.maximum(high - low, 1.0), 0.0, 1.0)
@@ -111,15 +118,18 @@ class Cues:
     @cached_property
     def distance(self) -> Float[np.ndarray, 'track person']:
         """Embedding distance; NaN where either has none."""
-        known = self.tracks.has_embedding[:, None] & (self.embeddings != 0).any(axis=1)[None]
-        return np.where(
-            known, similarity.pairwise_distance(self.tracks.embeddings, self.embeddings), np.nan
-        )
+        distance = similarity.pairwise_distance(self.tracks.embeddings, self.embeddings)
+        distance[~self.tracks.has_embedding] = np.nan
+        distance[:, ~self.visibility.has_embedding] = np.nan
+        return distance
 
     @cached_property
     def valid_distance(self) -> Float[np.ndarray, 'track person']:
         """Embedding distance; NaN where either has none or the person is occluded."""
-        return np.where(self.visibility.appearance_is_valid[None], self.distance, np.nan)
+        is_valid = self.visibility.appearance_is_valid
+        if np.count_nonzero(is_valid) == len(is_valid):
+            return self.distance
+        return np.where(is_valid, self.distance, np.nan)
 
     def pose_similarity(
         self, where: Bool[np.ndarray, 'track person']
@@ -137,7 +147,7 @@ class Cues:
             return alike
         joints = tracks.keypoints.shape[1]
         sigmas = COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA)
-        boxes = motion.boxes_of(tracks.moments)
+        boxes = self.predicted_boxes
         carried = motion.carry_keypoints(tracks.keypoints, tracks.last_boxes, boxes)
         alike[row, person] = similarity.object_keypoint_similarity(
             carried[row],
@@ -172,6 +182,19 @@ def _with_poses(
     return np.where(contested & rivals_known, 0.5 * (position + pose), position)
 
 
+def _contested_pairs(
+    grown_iou: Float[np.ndarray, 'track person'],
+) -> Bool[np.ndarray, 'track person'] | None:
+    """Return which boxes fit so well that they have rivals who fit as well; `None` if none do."""
+    likely = grown_iou >= _MIN_CONTEST_IOU
+    tracks, people = likely.nonzero()
+    if not (has_repeats(tracks) or has_repeats(people)):
+        return None
+    contested: Bool[np.ndarray, 'track person']
+    contested = likely & ((likely.sum(axis=0) > 1) | (likely.sum(axis=1) > 1)[:, None])
+    return contested
+
+
 @runtime_checkable
 class Strategy(Protocol):
     """What a tracking strategy decides; strategies derive from it for what it does by default."""
@@ -204,17 +227,19 @@ class OcclusionAware(Strategy):
         self, cues: Cues, settings: TrackerSettings
     ) -> tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]:
         """Return the similarity of all pairs, in [0, 1], and which pairs may be matched."""
-        near = cues.grown_iou >= _MIN_GROWN_IOU
         position = cues.grown_iou
-        likely = cues.grown_iou >= _MIN_CONTEST_IOU
-        contested = likely & ((likely.sum(axis=0) > 1)[None] | (likely.sum(axis=1) > 1)[:, None])
-        if contested.any():
+        allowed = position >= _MIN_GROWN_IOU
+        contested = _contested_pairs(position)
+        if contested is not None:
             position = _with_poses(position, cues.pose_similarity(contested), contested)
         position = position * cues.certainty
-        distance = np.where(cues.is_missing[:, None], cues.distance, cues.valid_distance)
+        distance = cues.valid_distance
+        has_missing = np.count_nonzero(cues.is_missing) > 0
+        if has_missing:
+            distance = np.where(cues.is_missing[:, None], cues.distance, distance)
         alike = _with_looks(position, distance, settings)
-        is_alike = alike >= settings.min_similarity
-        if contested.any():
+        allowed &= alike >= settings.min_similarity
+        if contested is not None:
             # The look of somebody partly hidden is no measure by itself. But it is the same
             # mixture for all rivals, so it still tells whom it resembles more.
             doubtful = contested & np.isnan(distance) & np.isfinite(cues.distance)
@@ -225,10 +250,11 @@ class OcclusionAware(Strategy):
         # another enters. There an entirely other look decides, even a doubtful one; and of whom
         # hardly anything is left in the image, a look that cannot be judged does not do.
         is_guess = cues.is_missing | (cues.outside_share > _LEAVING_SHARE)
-        someone_else = is_guess[:, None] & (cues.distance >= settings.max_appearance_distance)
-        is_recognisable = cues.tracks.has_embedding & (cues.outside_share > _LEFT_SHARE)
-        unjudged = is_recognisable[:, None] & np.isnan(cues.valid_distance)
-        allowed = near & ~someone_else & ~unjudged & is_alike
+        if np.count_nonzero(is_guess):
+            someone_else = cues.distance >= settings.max_appearance_distance
+            allowed &= ~(is_guess[:, None] & someone_else)
+            is_recognisable = cues.tracks.has_embedding & (cues.outside_share > _LEFT_SHARE)
+            allowed &= ~(is_recognisable[:, None] & np.isnan(cues.valid_distance))
         return alike, allowed
 
     def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:

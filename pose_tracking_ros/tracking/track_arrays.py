@@ -6,7 +6,7 @@ number of array operations however many people are in view.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -39,6 +39,7 @@ class TrackArrays:
         keypoint_scores: of the last detection.
         seen: joints seen in the last detection.
         embeddings: running appearance of unit length; zero when none is known.
+        has_embedding: tracks whose appearance is known.
         occluder_ids: the track in front, 0 for none.
     """
 
@@ -60,6 +61,7 @@ class TrackArrays:
     keypoint_scores: Float[np.ndarray, 'track joint']
     seen: Bool[np.ndarray, 'track joint']
     embeddings: Float[np.ndarray, 'track dim']
+    has_embedding: Bool[np.ndarray, 'track']
     occluder_ids: Int[np.ndarray, 'track']
 
     @classmethod
@@ -85,6 +87,7 @@ class TrackArrays:
             keypoint_scores=np.zeros((0, joints), np.float32),
             seen=np.zeros((0, joints), flag),
             embeddings=np.zeros((0, dim), np.float32),
+            has_embedding=np.zeros(0, flag),
             occluder_ids=np.zeros(0, whole),
         )
 
@@ -133,6 +136,7 @@ class TrackArrays:
             embeddings=np.where(
                 is_trusted[which, None], people.embeddings[which], np.float32(0.0)
             ),
+            has_embedding=(is_trusted & visibility.has_embedding)[which],
             occluder_ids=np.zeros(count, np.int64),
         )
 
@@ -140,22 +144,16 @@ class TrackArrays:
         """Return the number of tracks."""
         return len(self.ids)
 
-    @property
-    def has_embedding(self) -> Bool[np.ndarray, 'track']:
-        """Tracks whose appearance is known."""
-        known: Bool[np.ndarray, 'track'] = (self.embeddings != 0).any(axis=1)
-        return known
-
     def append(self, more: TrackArrays) -> None:
         """Add tracks at the end."""
-        for field in fields(self):
-            rows = np.concatenate([getattr(self, field.name), getattr(more, field.name)])
-            setattr(self, field.name, rows)
+        for name, rows in vars(more).items():
+            setattr(self, name, np.concatenate([getattr(self, name), rows]))
 
     def keep(self, which: Bool[np.ndarray, 'track']) -> None:
         """Forget all other tracks."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name)[which])
+        kept = np.flatnonzero(which)
+        for name in list(vars(self)):
+            setattr(self, name, getattr(self, name).take(kept, axis=0))
 
     def adapt(self, joints: int, dim: int) -> None:
         """Forget poses or appearances of another length: the network has been exchanged."""
@@ -166,3 +164,4 @@ class TrackArrays:
             self.seen = np.zeros((count, joints), np.bool_)
         if self.embeddings.shape[1] != dim:
             self.embeddings = np.zeros((count, dim), np.float32)
+            self.has_embedding = np.zeros(count, np.bool_)
