@@ -121,5 +121,6 @@ def is_inside(
     within = (x >= np.minimum(x1, x2)) & (x <= np.maximum(x1, x2))
     within &= (y >= np.minimum(y1, y2)) & (y <= np.maximum(y1, y2))
     is_on_edge = ((side == 0.0) & within).any(axis=-1)
-    inside: Bool[np.ndarray, '*shape'] = (crosses.sum(axis=-1) % 2 == 1) & ~is_on_edge
-    return inside & np.isfinite(points).all(axis=-1)
+    inside = (crosses.sum(axis=-1) % 2 == 1) & ~is_on_edge
+    known_inside: Bool[np.ndarray, '*shape'] = inside & np.isfinite(points).all(axis=-1)
+    return known_inside

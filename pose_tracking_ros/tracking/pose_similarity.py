@@ -179,7 +179,8 @@ def joint_distances(
 ) -> Float[np.ndarray, 'pair joint']:
     """Return the distances of joints, px; NaN stays NaN."""
     offsets = a - b
-    return np.hypot(offsets[..., 0], offsets[..., 1])
+    distances: Float[np.ndarray, 'pair joint'] = np.hypot(offsets[..., 0], offsets[..., 1])
+    return distances
 
 
 def reach_px(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box']:
