@@ -24,6 +24,7 @@ from pose_tracking_ros.evaluation.mot_commands import add_compare_trackers, add_
 from pose_tracking_ros.evaluation.pose_nms_fit import STARTS, fit_pose_nms
 from pose_tracking_ros.evaluation.posetrack_command import add_posetrack
 from pose_tracking_ros.evaluation.reid import evaluate_crops
+from pose_tracking_ros.evaluation.tracker_speed import add_tracker_speed
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.inference.loading import DeviceError
 from pose_tracking_ros.inference.torch_engine import TorchEngine
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_fit_pose_nms(commands)
     add_mot(commands)
     add_compare_trackers(commands)
+    add_tracker_speed(commands)
     add_ablation(commands)
     options = parser.parse_args(arguments)
     try:

@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Sequence
 
 from pose_tracking_ros.settings import (
+    CameraMotionSettings,
     NetworkSettings,
     NodeSettings,
     PoseNmsSettings,
@@ -27,6 +28,7 @@ NODES: dict[str, dict[str, type]] = {
     'tracker': {
         'Network': NetworkSettings,
         'Pose NMS': PoseNmsSettings,
+        'Camera motion': CameraMotionSettings,
         'Tracker': TrackerSettings,
         'Node': NodeSettings,
     },

@@ -17,6 +17,7 @@ from pose_tracking_ros.ros.mailbox import Mailbox
 from pose_tracking_ros.ros.outputs import Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.settings import (
+    CameraMotionSettings,
     NetworkSettings,
     NodeSettings,
     PoseNmsSettings,
@@ -144,6 +145,7 @@ class Processor:
             self._tracker_settings = tracker
             self._pipeline.tracker.apply_settings(tracker)
         self._pipeline.pose_nms = self._parameters.get(PoseNmsSettings)
+        self._pipeline.camera_motion.apply_settings(self._parameters.get(CameraMotionSettings))
         if self._is_reset_wanted.is_set():
             self._is_reset_wanted.clear()
             self._pipeline.tracker.reset()

@@ -35,6 +35,7 @@ from pose_tracking_ros.ros.program import leave, run, with_malloc
 from pose_tracking_ros.ros.qos import OUTPUT
 from pose_tracking_ros.ros.worker import Task, take_from
 from pose_tracking_ros.settings import (
+    CameraMotionSettings,
     NetworkSettings,
     NodeSettings,
     PoseNmsSettings,
@@ -97,7 +98,13 @@ class TrackerNode(LifecycleNode):
         self._draw = draw
         self._store = ParameterStore(
             self,
-            (NetworkSettings, PoseNmsSettings, TrackerSettings, NodeSettings),
+            (
+                NetworkSettings,
+                PoseNmsSettings,
+                CameraMotionSettings,
+                TrackerSettings,
+                NodeSettings,
+            ),
             is_locked=lambda: self._pipeline is not None,
         )
         self._health = Health(self.get_logger().warning)

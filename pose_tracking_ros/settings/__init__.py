@@ -5,6 +5,7 @@ ROS parameters, the command lines and the docs are derived from these classes. A
 Range checks happen on construction, so a settings object that exists is valid.
 """
 
+from pose_tracking_ros.settings.camera_motion import CameraMotionSettings
 from pose_tracking_ros.settings.limits import Limits, check_settings, limits_of, setting
 from pose_tracking_ros.settings.network import NetworkSettings
 from pose_tracking_ros.settings.nodes import NodeSettings, VideoSourceSettings
@@ -12,6 +13,7 @@ from pose_tracking_ros.settings.pose_nms import PoseNmsSettings
 from pose_tracking_ros.settings.tracker import TrackerSettings
 
 __all__ = [
+    'CameraMotionSettings',
     'Limits',
     'NetworkSettings',
     'NodeSettings',

@@ -27,8 +27,6 @@ from jaxtyping import Float, UInt8
 from pose_tracking_ros.settings import CameraMotionSettings
 from pose_tracking_ros.tracking.background_alignment import Verdict, ecc, flow, rescale
 
-METHODS = ('none', 'flow', 'ecc')
-
 # People's boxes grown on each side by this share of their size: boxes are not exact.
 _BOX_MARGIN = 0.1
 # A background that moves less between two images stands still, px of the small image. Slower pans

@@ -29,14 +29,12 @@ class Matches:
 
     Attributes:
         person_of: for each track the index of its person, or `NOBODY`.
-        is_reidentified: tracks found by looks alone.
-        stand_in_of: for each track that was found by looks, the index of the tentative track
-            which had its detection and thereby turns out to be the same person; else `NOBODY`.
+        stand_in_of: for each track that was found by looks alone, the index of the tentative track
+            which had its detection and thereby turns out to be the same person, or `NOBODY`.
     """
 
     person_of: Int[np.ndarray, 'track']
-    is_reidentified: Bool[np.ndarray, 'track']
-    stand_in_of: Int[np.ndarray, 'track']
+    stand_in_of: dict[int, int]
 
 
 def in_canonical_order(people: People) -> People:
@@ -82,11 +80,8 @@ def match_people(
         strategy: how tracks and people are compared.
         settings: thresholds.
     """
-    matches = Matches(
-        person_of=np.full(len(tracks), NOBODY),
-        is_reidentified=np.zeros(len(tracks), dtype=np.bool_),
-        stand_in_of=np.full(len(tracks), NOBODY),
-    )
+    person_of = np.full(len(tracks), NOBODY)
+    matches = Matches(person_of=person_of, stand_in_of={})
     if len(tracks) == 0 or len(people) == 0:
         return matches
     cues = Cues(
@@ -99,7 +94,6 @@ def match_people(
         unseen_s=unseen_s,
         is_missing=is_missing,
     )
-    person_of = matches.person_of
     stages = strategy.stages(cues, settings)
     is_strong = people.scores >= settings.min_strong_score
     has_weak = np.count_nonzero(is_strong) < len(people)
@@ -107,7 +101,7 @@ def match_people(
     _match_left_over(person_of, stages, is_strong if has_weak else None)
     if not (has_weak or has_missing):
         return matches
-    is_tentative = tracks.states == TrackState.TENTATIVE
+    is_tentative = tracks.states == int(TrackState.TENTATIVE)
     if has_weak:
         # Weak detections are mostly hidden people or noise: they may continue a track that is in
         # view, nothing else.
@@ -169,10 +163,8 @@ def _recover(
     found = recognise(
         cues.distance, is_sought, is_candidate & ~is_taken, settings.max_recovery_distance
     )
-    for track, person in zip(found.tracks, found.people, strict=True):
-        stand_in = np.flatnonzero(person_of == person)
-        if len(stand_in):
-            matches.stand_in_of[track] = stand_in[0]
-            person_of[stand_in[0]] = NOBODY
+    for track, person in zip(found.tracks.tolist(), found.people.tolist(), strict=True):
+        stand_ins = np.flatnonzero(person_of == person).tolist()
+        person_of[stand_ins] = NOBODY
         person_of[track] = person
-        matches.is_reidentified[track] = True
+        matches.stand_in_of[track] = stand_ins[0] if stand_ins else NOBODY

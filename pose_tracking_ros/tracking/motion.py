@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -63,14 +63,29 @@ class MotionModel:
         return np.array([self.centre_noise] * 2 + [self.size_noise] * 2)
 
 
+@lru_cache(maxsize=16)
+def border_lines(
+    image_size: tuple[int, int],
+) -> tuple[Float[np.ndarray, '2'], Float[np.ndarray, '2']]:
+    """Return the x and y below which a box counts as cut off, and those above which it does, px."""
+    size = np.array(image_size, dtype=np.float64)
+    low, high = BORDER_SHARE * size, size - BORDER_SHARE * size
+    for line in (low, high):
+        line.setflags(write=False)
+    return low, high
+
+
 def boxes_to_centres(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box 4']:
     """Return cx, cy, w, h of corner boxes, in float64."""
-    return boxes @ _CENTRES_FROM_CORNERS
+    centres: Float[np.ndarray, 'box 4'] = boxes @ _CENTRES_FROM_CORNERS
+    return centres
 
 
 def boxes_of(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track 4']:
     """Return the expected corner boxes x1, y1, x2, y2, px."""
-    return np.maximum(moments[:, POSITION], _LOWEST_POSITION) @ _CORNERS_FROM_CENTRES
+    position = np.maximum(moments[:, POSITION], _LOWEST_POSITION)
+    corners: Float[np.ndarray, 'track 4'] = position @ _CORNERS_FROM_CENTRES
+    return corners
 
 
 def body_sizes(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track']:
@@ -97,30 +112,25 @@ def _transition(travel_s: float, decay: float) -> Float[np.ndarray, '5 5']:
         travel_s: how long the velocity at the beginning would have to last to get as far, s.
         decay: share of the velocity that is left, [0, 1].
     """
-    return np.array(
-        [
-            [1.0, travel_s, 0.0, 0.0, 0.0],
-            [0.0, decay, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 1.0, 2.0 * travel_s, travel_s**2],
-            [0.0, 0.0, 0.0, decay, decay * travel_s],
-            [0.0, 0.0, 0.0, 0.0, decay**2],
-        ]
-    )
+    matrix = np.eye(5)
+    matrix[POSITION, VELOCITY] = travel_s
+    matrix[VELOCITY, VELOCITY] = matrix[COVARIANCE, COVARIANCE] = decay
+    matrix[VAR_POSITION, COVARIANCE] = 2.0 * travel_s
+    matrix[VAR_POSITION, VAR_VELOCITY] = travel_s**2
+    matrix[COVARIANCE, VAR_VELOCITY] = decay * travel_s
+    matrix[VAR_VELOCITY, VAR_VELOCITY] = decay**2
+    return matrix
 
 
 def _diffusion(dt_s: float, model: MotionModel) -> Float[np.ndarray, '5 4']:
     """Return how much the moments of somebody of size 1 grow by not being seen."""
-    density, drift = model.manoeuvre**2, model.size_drift**2
-    position, both, velocity = density * dt_s**3 / 3.0, density * dt_s**2 / 2.0, density * dt_s
-    return np.array(
-        [
-            [0.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 0.0, 0.0],
-            [position, position, drift * dt_s, drift * dt_s],
-            [both, both, 0.0, 0.0],
-            [velocity, velocity, 0.0, 0.0],
-        ]
-    )
+    density = model.manoeuvre**2
+    growth = np.zeros((5, 4))
+    growth[VAR_POSITION, :2] = density * dt_s**3 / 3.0
+    growth[VAR_POSITION, 2:] = model.size_drift**2 * dt_s
+    growth[COVARIANCE, :2] = density * dt_s**2 / 2.0
+    growth[VAR_VELOCITY, :2] = density * dt_s
+    return growth
 
 
 def predict(
@@ -165,17 +175,18 @@ def correct(
         model: noise constants.
     """
     deviation = (body_sizes(moments) * noise_scales)[:, None] * model.measurement_noise
-    measured_variance = deviation * deviation
-    innovation = boxes_to_centres(boxes) - moments[:, POSITION]
+    measured_variance = (deviation * deviation)[:, None]
+    innovation = (boxes_to_centres(boxes) - moments[:, POSITION])[:, None]
+    states, variances = moments[:, :VAR_POSITION], moments[:, VAR_POSITION:VAR_VELOCITY]
     # Of position and velocity at once: covariances with the position over its total variance.
-    with_position = moments[:, VAR_POSITION : COVARIANCE + 1]
-    gains = with_position / (with_position[:, 0] + measured_variance)[:, None]
+    gains = variances / (variances[:, :1] + measured_variance)
 
     after = np.empty_like(moments)
-    after[:, : VELOCITY + 1] = moments[:, : VELOCITY + 1] + gains * innovation[:, None]
+    np.add(states, gains * innovation, out=after[:, :VAR_POSITION])
     # This is (1 - gain of position) x covariance, in a form that rounding cannot make negative.
-    after[:, VAR_POSITION : COVARIANCE + 1] = gains * measured_variance[:, None]
-    after[:, VAR_VELOCITY] = moments[:, VAR_VELOCITY] - gains[:, 1] * with_position[:, 1]
+    np.multiply(gains, measured_variance, out=after[:, VAR_POSITION:VAR_VELOCITY])
+    explained = gains[:, 1] * variances[:, 1]
+    np.subtract(moments[:, VAR_VELOCITY], explained, out=after[:, VAR_VELOCITY])
     return after
 
 
@@ -195,10 +206,9 @@ def complete_boxes(
         expected_sizes: width and height expected, px.
         image_size: width and height of the image, px.
     """
-    limit = np.array(image_size, dtype=np.float64)
-    margin = BORDER_SHARE * limit
+    low_line, high_line = border_lines(image_size)
     low, high = boxes[:, :2], boxes[:, 2:]
-    is_low_cut, is_high_cut = low <= margin, high >= limit - margin
+    is_low_cut, is_high_cut = low <= low_line, high >= high_line
     is_short = (high - low < expected_sizes) & (is_low_cut != is_high_cut)
     completed = np.concatenate(
         [

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from pose_tracking_ros.people import KeypointState, People
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking.appearance import known_looks
-from pose_tracking_ros.tracking.motion import BORDER_SHARE
+from pose_tracking_ros.tracking.motion import border_lines
 from pose_tracking_ros.tracking.similarity import box_areas, pairwise_intersection
 
 # Box bottoms closer than this share of the person's height do not tell who is nearer.
@@ -69,13 +69,22 @@ def cover_shares(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box bo
     A box is nearer when its bottom is lower in the image; when the bottoms are level, when it
     is larger. Of two equal boxes neither is nearer.
     """
+    shares = np.zeros((len(boxes), len(boxes)))
+    behind, front, share = _covered_pairs(boxes)
+    shares[behind, front] = share
+    return shares
+
+
+def _covered_pairs(
+    boxes: Float[np.ndarray, 'box 4'],
+) -> tuple[Int[np.ndarray, 'pair'], Int[np.ndarray, 'pair'], Float[np.ndarray, 'pair']]:
+    """Return who is covered, by whom, and the share, for the few pairs where somebody is."""
     common = pairwise_intersection(boxes, boxes)
-    np.fill_diagonal(common, 0.0)
-    shares = np.zeros_like(common)
-    # Few boxes of a crowd overlap, and mostly none do.
+    # With oneself: every so many-th place, row by row.
+    common.ravel()[:: len(boxes) + 1] = 0.0
     behind, front = (common > 0.0).nonzero()
     if len(behind) == 0:
-        return shares
+        return behind, front, np.zeros(0)
     areas = box_areas(boxes)
     bottoms = boxes[:, 3]
     tolerance = _BOTTOM_TOLERANCE * np.maximum(bottoms - boxes[:, 1], 1.0)
@@ -84,8 +93,7 @@ def cover_shares(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box bo
     is_level = np.abs(lead) <= slack
     is_nearer = (lead > slack) | (is_level & (areas[front] > areas[behind]))
     behind, front = behind[is_nearer], front[is_nearer]
-    shares[behind, front] = common[behind, front] / np.maximum(areas[behind], 1e-9)
-    return shares
+    return behind, front, common[behind, front] / np.maximum(areas[behind], 1e-9)
 
 
 def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
@@ -104,7 +112,10 @@ def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
     seen = people.keypoint_scores > settings.min_keypoint_score
     seen &= is_known[..., 0] & is_known[..., 1]
     count = seen.sum(axis=1)
-    covered_share = cover_shares(boxes).max(axis=1, initial=0.0)
+    covered_share = np.zeros(len(boxes))
+    behind, _, share = _covered_pairs(boxes)
+    if len(behind):
+        np.maximum.at(covered_share, behind, share)
     is_occluded = is_covered = covered_share > settings.max_covered_share
     touches_border = _touches_border(boxes, people.image_size)
     has_embedding = known_looks(people.embeddings)
@@ -130,9 +141,8 @@ def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
 def _touches_border(
     boxes: Float[np.ndarray, 'box 4'], image_size: tuple[int, int]
 ) -> Bool[np.ndarray, 'box']:
-    size = np.array(image_size, dtype=np.float64)
-    margin = BORDER_SHARE * size
-    is_cut = (boxes[:, :2] <= margin) | (boxes[:, 2:] >= size - margin)
+    low, high = border_lines(image_size)
+    is_cut = (boxes[:, :2] <= low) | (boxes[:, 2:] >= high)
     return is_cut[:, 0] | is_cut[:, 1]
 
 
@@ -152,12 +162,15 @@ def find_occluders(
     """
     if len(boxes) < 2:
         return np.zeros(len(boxes), dtype=np.int64)
-    shares = cover_shares(boxes)
-    if np.count_nonzero(can_occlude) < len(boxes):
-        shares[:, ~can_occlude] = 0.0
-    best = shares.argmax(axis=1)
-    is_covered = shares[np.arange(len(boxes)), best] > min_share
-    return np.where(is_covered, ids[best], 0)
+    occluders = np.zeros(len(boxes), dtype=np.int64)
+    behind, front, share = _covered_pairs(boxes)
+    counts = (share > min_share) & can_occlude[front]
+    if np.count_nonzero(counts):
+        shares = np.zeros((len(boxes), len(boxes)))
+        shares[behind[counts], front[counts]] = share[counts]
+        best = shares.argmax(axis=1)
+        occluders[behind[counts]] = ids[best[behind[counts]]]
+    return occluders
 
 
 def keypoint_states(

@@ -76,18 +76,20 @@ class Cues:
     @cached_property
     def expected_boxes(self) -> Float[np.ndarray, 'track 4']:
         """Boxes the motion filter expects, as far as they lie in the image, px."""
-        width, height = self.image_size
-        limit = np.array([width, height, width, height], dtype=np.float64)
+        limit = np.array(self.image_size * 2, dtype=np.float64)
         boxes: Float[np.ndarray, 'track 4']
         boxes = np.minimum(np.maximum(self.predicted_boxes, 0.0), limit)
         return boxes
 
     @cached_property
+    def is_any_outside(self) -> bool:
+        """Whether any expected box reaches beyond the image's border."""
+        return bool(np.count_nonzero(self.predicted_boxes != self.expected_boxes))
+
+    @cached_property
     def outside_share(self) -> Float[np.ndarray, 'track']:
         """Share of each expected box's width or height beyond the image's border, [0, 1]."""
         boxes = self.predicted_boxes
-        if np.array_equal(boxes, self.expected_boxes):
-            return np.zeros(len(boxes))
         low, high = boxes[:, :2], boxes[:, 2:]
         beyond = np.maximum(-low, high - np.array(self.image_size, dtype=np.float64))
         shares = np.clip(beyond / np.maximum(high - low, 1.0), 0.0, 1.0)
@@ -119,8 +121,12 @@ class Cues:
     def distance(self) -> Float[np.ndarray, 'track person']:
         """Embedding distance; NaN where either has none."""
         distance = similarity.pairwise_distance(self.tracks.embeddings, self.embeddings)
-        distance[~self.tracks.has_embedding] = np.nan
-        distance[:, ~self.visibility.has_embedding] = np.nan
+        for is_known, pairs in (
+            (self.tracks.has_embedding, distance),
+            (self.visibility.has_embedding, distance.T),
+        ):
+            if np.count_nonzero(is_known) < len(is_known):
+                pairs[~is_known] = np.nan
         return distance
 
     @cached_property
@@ -177,6 +183,8 @@ def _with_poses(
 ) -> Float[np.ndarray, 'track person']:
     """Return the mean of box and pose similarity wherever rivals can be told apart by pose."""
     known = np.isfinite(pose)
+    if not np.count_nonzero(known):
+        return position
     rivals_known = known.any(axis=0)[None] | known.any(axis=1)[:, None]
     pose = np.where(known, pose, _UNKNOWN_POSE)
     return np.where(contested & rivals_known, 0.5 * (position + pose), position)
@@ -239,7 +247,7 @@ class OcclusionAware(Strategy):
             distance = np.where(cues.is_missing[:, None], cues.distance, distance)
         alike = _with_looks(position, distance, settings)
         allowed &= alike >= settings.min_similarity
-        if contested is not None:
+        if contested is not None and distance is not cues.distance:
             # The look of somebody partly hidden is no measure by itself. But it is the same
             # mixture for all rivals, so it still tells whom it resembles more.
             doubtful = contested & np.isnan(distance) & np.isfinite(cues.distance)
@@ -249,8 +257,8 @@ class OcclusionAware(Strategy):
         # Where a missing person is expected is a guess, and at the border one may leave just where
         # another enters. There an entirely other look decides, even a doubtful one; and of whom
         # hardly anything is left in the image, a look that cannot be judged does not do.
-        is_guess = cues.is_missing | (cues.outside_share > _LEAVING_SHARE)
-        if np.count_nonzero(is_guess):
+        if has_missing or cues.is_any_outside:
+            is_guess = cues.is_missing | (cues.outside_share > _LEAVING_SHARE)
             someone_else = cues.distance >= settings.max_appearance_distance
             allowed &= ~(is_guess[:, None] & someone_else)
             is_recognisable = cues.tracks.has_embedding & (cues.outside_share > _LEFT_SHARE)

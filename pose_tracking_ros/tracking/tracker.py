@@ -12,6 +12,7 @@ from pose_tracking_ros.people import EventKind, People, Track, TrackEvent, Track
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking import motion
 from pose_tracking_ros.tracking.appearance import blend_embeddings
+from pose_tracking_ros.tracking.camera_warp import move_tracks
 from pose_tracking_ros.tracking.life_cycle import next_states
 from pose_tracking_ros.tracking.matching import (
     NOBODY,
@@ -36,6 +37,9 @@ _HIDDEN_NOISE_SCALE = 3.0
 # However short `max_lost_s` is, a track may be continued after a gap between images of this.
 _MIN_MEMORY_S = 1.0
 _MAX_WAITING_EVENTS = 10_000
+# Comparing arrays with members of an enumeration is slow.
+_TENTATIVE, _LOST = int(TrackState.TENTATIVE), int(TrackState.LOST)
+_REMOVED = int(TrackState.REMOVED)
 
 
 class Tracker:
@@ -99,27 +103,41 @@ class Tracker:
         self._events.clear()
         return events
 
-    def update(self, people: People, stamp_s: float) -> list[Track]:
+    def update(
+        self,
+        people: People,
+        stamp_s: float,
+        camera_affine: Float[np.ndarray, '2 3'] | None = None,
+    ) -> list[Track]:
         """Take in one image's people, also when there are none.
 
         Args:
             people: the detections, in any order.
             stamp_s: time of the image, s. The same stamp again is an update without passage of
                 time; a stamp before the previous one starts a new session first.
+            camera_affine: maps positions in the previous image to where they are in this one, px,
+                when the camera itself moved (see `camera_motion`); None when it stands still.
+                Velocities are then relative to what stands still.
 
         Returns:
             All living tracks in the order of their ids: tentative, confirmed, occluded and lost
             ones, the latter with what the motion filter expects. The arrays are the caller's.
 
         Raises:
-            ValueError: the stamp is not finite, or an embedding has neither unit length nor
-                length 0. The tracker is as before.
+            ValueError: the stamp or the camera's motion is not finite, or an embedding has
+                neither unit length nor length 0. The tracker is as before.
         """
         if not math.isfinite(stamp_s):
             raise ValueError(
                 f'stamp_s: expected the time of the image in seconds, a finite number; '
                 f'got {stamp_s}'
             )
+        if camera_affine is not None:
+            camera_affine = np.asarray(camera_affine, np.float64)
+            if camera_affine.shape != (2, 3) or not np.isfinite(camera_affine).all():
+                raise ValueError(
+                    f'camera_affine: expected 2 x 3 finite numbers, got {camera_affine.tolist()}'
+                )
         people = in_canonical_order(people)
         visibility = judge_visibility(people, self._settings)
         if self._stamp_s is not None and stamp_s < self._stamp_s:
@@ -127,6 +145,8 @@ class Tracker:
         if len(people):
             self._tracks.adapt(people.keypoints.shape[1], people.embeddings.shape[1])
         previous_s = stamp_s if self._stamp_s is None else self._stamp_s
+        if camera_affine is not None and len(self._tracks):
+            move_tracks(self._tracks, camera_affine)
         self._advance(stamp_s, previous_s)
         matches = match_people(
             tracks=self._tracks,
@@ -152,8 +172,7 @@ class Tracker:
         """Predict to this image; drop whom too long a gap between images has made obsolete."""
         tracks = self._tracks
         is_obsolete = stamp_s - tracks.matched_s > self._memory_s + 1e-6
-        if np.count_nonzero(is_obsolete):
-            self._remove(is_obsolete, stamp_s)
+        self._remove(is_obsolete, stamp_s)
         tracks.moments = motion.predict(
             tracks.moments, stamp_s - previous_s, ~tracks.is_matched, self._model
         )
@@ -170,28 +189,29 @@ class Tracker:
         self._restart_motion(people, matches)
         tracks.updates += 1
         tracks.is_matched = person_of >= 0
-        tracks.visibility[:] = 0.0
-        matched = np.flatnonzero(tracks.is_matched)
+        (matched,) = tracks.is_matched.nonzero()
+        # Whole arrays are copied much faster than chosen rows, and mostly everybody is found.
+        rows: Int[np.ndarray, 'match'] | slice = slice(None)
         if len(matched) < len(tracks):
+            rows = matched
+            tracks.visibility[:] = 0.0
             tracks.boxes = motion.boxes_of(tracks.moments)
         if len(matched) == 0:
             return
-        person = person_of[matched]
-        # Whole arrays are copied much faster than chosen rows, and mostly everybody is found.
-        rows = matched if len(matched) < len(tracks) else slice(None)
+        person = person_of[rows]
         boxes = people.boxes.take(person, axis=0).astype(np.float64)
-        is_hidden = visibility.is_occluded[person]
+        is_hidden = visibility.is_occluded.take(person)
         tracks.moments[rows] = self._corrected(
             tracks.moments[rows],
             boxes,
             is_hidden,
-            visibility.touches_border[person],
+            visibility.touches_border.take(person),
             people.image_size,
         )
         tracks.matches[rows] += 1
         tracks.matched_s[rows] = stamp_s
-        tracks.scores[rows] = people.scores[person]
-        tracks.visibility[rows] = visibility.visibility[person]
+        tracks.scores[rows] = people.scores.take(person)
+        tracks.visibility[rows] = visibility.visibility.take(person)
         tracks.is_hidden[rows] = is_hidden
         tracks.last_boxes[rows] = boxes
         tracks.boxes[rows] = boxes
@@ -199,7 +219,7 @@ class Tracker:
         tracks.keypoint_scores[rows] = people.keypoint_scores.take(person, axis=0)
         tracks.seen[rows] = visibility.seen.take(person, axis=0)
         is_trusted = self._strategy.trusts_appearance(visibility) & visibility.has_embedding
-        self._learn(people, matched, person, is_trusted[person])
+        self._learn(people, matched, person, is_trusted.take(person))
 
     def _corrected(
         self,
@@ -216,6 +236,8 @@ class Tracker:
                 boxes, moments[:, motion.POSITION, 2:], image_size
             )
             is_vague = is_hidden | is_cut
+        if not np.count_nonzero(is_vague):
+            return motion.correct(moments, boxes, 1.0, self._model)
         noise = np.where(is_vague, _HIDDEN_NOISE_SCALE, 1.0)
         return motion.correct(moments, boxes, noise, self._model)
 
@@ -232,18 +254,16 @@ class Tracker:
             matched, person = matched[is_shown], person[is_shown]
         if len(matched) == 0:
             return
+        looks = people.embeddings.take(person, axis=0)
         tracks.embeddings[matched] = blend_embeddings(
-            tracks.embeddings.take(matched, axis=0),
-            people.embeddings.take(person, axis=0),
-            self._settings.embedding_momentum,
+            tracks.embeddings.take(matched, axis=0), looks, self._settings.embedding_momentum
         )
         tracks.has_embedding[matched] = True
 
     def _restart_motion(self, people: People, matches: Matches) -> None:
         """Let those who were found by their looks forget where they were expected."""
         tracks = self._tracks
-        for track in np.flatnonzero(matches.is_reidentified):
-            stand_in = matches.stand_in_of[track]
+        for track, stand_in in matches.stand_in_of.items():
             if stand_in == NOBODY:
                 box = people.boxes[[matches.person_of[track]]]
                 tracks.moments[track] = motion.start(box, self._model)[0]
@@ -265,7 +285,7 @@ class Tracker:
         is_taken = np.zeros(len(people), dtype=np.bool_)
         is_taken[person_of[person_of >= 0]] = True
         is_new = ~is_taken & (people.scores >= settings.min_new_track_score)
-        if is_taken.any() and is_new.any():
+        if np.count_nonzero(is_taken) and np.count_nonzero(is_new):
             overlap = pairwise_iou(people.boxes, people.boxes[is_taken]).max(axis=1)
             # Somebody all but covered by a nearer person could not have been found: what was
             # found is a part of the nearer one.
@@ -294,21 +314,23 @@ class Tracker:
         tracks.occluder_ids = self._find_occluders(visibility)
         before = tracks.states
         after = next_states(tracks, stamp_s, self._settings)
-        after[matches.stand_in_of[matches.stand_in_of != NOBODY]] = TrackState.REMOVED
+        for stand_in in matches.stand_in_of.values():
+            if stand_in != NOBODY:
+                after[stand_in] = _REMOVED
         tracks.states = after
-        is_changed = after != before
-        if np.count_nonzero(is_changed) or np.count_nonzero(matches.is_reidentified):
+        if matches.stand_in_of or np.count_nonzero(after != before):
             self._tell_changes(before, matches, stamp_s)
-        is_removed = (after == TrackState.REMOVED) | self._surplus()
-        if np.count_nonzero(is_removed):
-            self._remove(is_removed, stamp_s)
+        is_removed = after == _REMOVED
+        if len(tracks) > self._settings.max_tracks:
+            is_removed |= self._surplus()
+        self._remove(is_removed, stamp_s)
 
     def _find_occluders(self, visibility: Visibility) -> Int[np.ndarray, 'track']:
         """Return the id of the track in front of each, 0 for none."""
         tracks = self._tracks
-        is_far_covered = visibility.covered_share > _MIN_OCCLUDER_SHARE
-        if np.count_nonzero(tracks.is_matched) == len(tracks) and not is_far_covered.any():
-            # All boxes are those of people, of whom it is known how far they cover each other.
+        is_covered = visibility.covered_share > _MIN_OCCLUDER_SHARE
+        if np.count_nonzero(tracks.is_matched) == len(tracks) and not np.count_nonzero(is_covered):
+            # All boxes are those of people, and how far these cover each other is known.
             return np.zeros(len(tracks), dtype=np.int64)
         return find_occluders(tracks.boxes, tracks.ids, tracks.is_matched, _MIN_OCCLUDER_SHARE)
 
@@ -318,11 +340,10 @@ class Tracker:
         """Tell what the new states mean, given those of the previous image."""
         tracks, after = self._tracks, self._tracks.states
         is_reidentified = np.zeros(len(tracks), dtype=np.bool_)
-        is_reidentified[: len(matches.is_reidentified)] = matches.is_reidentified
-        was_lost, is_lost = before == TrackState.LOST, after == TrackState.LOST
-        is_removed = after == TrackState.REMOVED
-        is_born = ~tracks.is_announced & ~is_removed & (after != TrackState.TENTATIVE)
-        tracks.is_announced = tracks.is_announced | is_born
+        is_reidentified[list(matches.stand_in_of)] = True
+        was_lost, is_lost = before == _LOST, after == _LOST
+        is_born = ~tracks.is_announced & (after != _REMOVED) & (after != _TENTATIVE)
+        tracks.is_announced |= is_born
         self._tell(EventKind.BORN, is_born, stamp_s)
         self._tell(EventKind.REIDENTIFIED, is_reidentified, stamp_s)
         self._tell(EventKind.RECOVERED, was_lost & tracks.is_matched & ~is_reidentified, stamp_s)
@@ -332,13 +353,14 @@ class Tracker:
         """Return the tracks beyond `max_tracks`: those unseen for longest, then the youngest."""
         tracks = self._tracks
         is_surplus = np.zeros(len(tracks), dtype=np.bool_)
-        limit = self._settings.max_tracks
-        if len(tracks) > limit:
-            is_surplus[np.lexsort((tracks.ids, -tracks.matched_s))[limit:]] = True
+        oldest_last = np.lexsort((tracks.ids, -tracks.matched_s))
+        is_surplus[oldest_last[self._settings.max_tracks :]] = True
         return is_surplus
 
     def _remove(self, which: Bool[np.ndarray, 'track'], stamp_s: float) -> None:
         """Forget tracks. Those that were never announced go without an event."""
+        if not np.count_nonzero(which):
+            return
         self._tell(EventKind.REMOVED, which & self._tracks.is_announced, stamp_s)
         self._tracks.keep(~which)
 

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_tracking_ros.settings import CameraMotionSettings
 from pose_tracking_ros.tracking.background_alignment import Verdict, rescale
 from pose_tracking_ros.tracking.camera_motion import (
     CameraMotion,
     CameraMotionEstimator,
-    CameraMotionSettings,
     background_mask,
     is_plausible,
     shrink,
@@ -55,7 +55,7 @@ def view(affine: np.ndarray, wall: np.ndarray = WALL, noise_seed: int = 0) -> np
 
 
 def estimator(method: str, **changes) -> CameraMotionEstimator:
-    return CameraMotionEstimator(CameraMotionSettings(method=method, **changes))
+    return CameraMotionEstimator(CameraMotionSettings(camera_motion=method, **changes))
 
 
 def between(method: str, before: np.ndarray, now: np.ndarray, people=NOBODY) -> CameraMotion:
@@ -220,7 +220,7 @@ class TestScale:
     @pytest.mark.parametrize('long_side_px', [160, 320, 640, 1000])
     def test_the_result_is_in_pixels_of_the_full_image(self, long_side_px):
         true = about_centre(dx=9, dy=-6, zoom=1.02)
-        compared = estimator('flow', long_side_px=long_side_px)
+        compared = estimator('flow', camera_motion_long_side_px=long_side_px)
         compared.estimate(view(STILL), 0.0, NOBODY)
         assert error_px(compared.estimate(view(true), 0.1, NOBODY).affine, true) < 1.0
 
@@ -281,7 +281,7 @@ class TestWhichImagesAreCompared:
         for stamp_s in (0.0, 0.1):
             found = compared.estimate(view(self.moved), stamp_s, NOBODY)
             assert found.verdict is Verdict.SWITCHED_OFF
-        compared.apply_settings(CameraMotionSettings(method='flow'))
+        compared.apply_settings(CameraMotionSettings(camera_motion='flow'))
         found = compared.estimate(view(self.moved), 0.2, NOBODY)
         assert found.verdict is Verdict.FIRST_IMAGE
 
@@ -291,8 +291,8 @@ class TestWhichImagesAreCompared:
         np.testing.assert_array_equal(first.affine, second.affine)
 
     def test_an_unknown_method_is_refused(self):
-        with pytest.raises(ValueError, match='method: expected one of none, flow, ecc'):
-            CameraMotionSettings(method='magic')
+        with pytest.raises(ValueError, match='camera_motion: expected one of none, flow, ecc'):
+            CameraMotionSettings(camera_motion='magic')
 
 
 @pytest.mark.parametrize(
