@@ -67,7 +67,7 @@ class MotionModel:
 def border_lines(
     image_size: tuple[int, int],
 ) -> tuple[Float[np.ndarray, '2'], Float[np.ndarray, '2']]:
-    """Return the x and y below which a box counts as cut off, and those above which it does, px."""
+    """Return the x and y below which a box counts as cut off, and those above which, px."""
     size = np.array(image_size, dtype=np.float64)
     low, high = BORDER_SHARE * size, size - BORDER_SHARE * size
     for line in (low, high):

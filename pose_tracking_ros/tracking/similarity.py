@@ -22,7 +22,7 @@ def pairwise_intersection(
 
 
 def _corners_first(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, '4 box']:
-    # In this order in memory, too, loops run over people, not over coordinates: five times as fast.
+    # In this order in memory loops run over people, not over coordinates: five times as fast.
     return np.ascontiguousarray(boxes.T)
 
 
