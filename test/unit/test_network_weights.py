@@ -104,7 +104,7 @@ def test_foreign_safetensors(tmp_path: Path) -> None:
         ('drop', '1 arrays missing'),
         ('add', '1 unknown'),
         ('reshape', r'expected shape \(192,\), got \(3,\)'),
-        ('skeleton', 'expected one of the skeletons coco_17, got body_25'),
+        ('skeleton', 'expected one of the skeletons coco_17, posetrack_15, got body_25'),
     ],
 )
 def test_arrays_that_do_not_fit(
