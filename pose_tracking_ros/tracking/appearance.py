@@ -17,15 +17,21 @@ def known_looks(embeddings: Float[np.ndarray, 'person dim']) -> Bool[np.ndarray,
     Raises:
         ValueError: a vector has neither unit length nor length 0, to 1 %: distances rely on it.
     """
-    squared = np.einsum('ij,ij->i', embeddings, embeddings)
+    squared = _squared_lengths(embeddings)
     is_known: Bool[np.ndarray, 'person'] = squared != 0.0
     is_wrong = np.abs(squared - is_known) > 0.02
-    if np.count_nonzero(is_wrong):
+    if any(is_wrong.tolist()):
         raise ValueError(
             f'embeddings: expected vectors of unit length, or zero where unknown; '
             f'got length {np.sqrt(squared[is_wrong][0]):.3g}: normalise them'
         )
     return is_known
+
+
+def _squared_lengths(vectors: Float[np.ndarray, 'row dim']) -> Float[np.ndarray, 'row']:
+    """Return the product of each row with itself."""
+    products: Float[np.ndarray, 'row 1 1'] = vectors[:, None] @ vectors[:, :, None]
+    return products[:, 0, 0]
 
 
 def blend_embeddings(
@@ -42,15 +48,15 @@ def blend_embeddings(
     """
     mixed = momentum * old
     mixed += (1.0 - momentum) * observed
-    length = np.sqrt(np.einsum('ij,ij->i', mixed, mixed))[:, None]
+    length = np.sqrt(_squared_lengths(mixed))
     is_void = length <= _MIN_LENGTH
-    if not np.count_nonzero(is_void):
+    if not any(is_void.tolist()):
         # Where only one of the two is known, this is that one.
-        mixed /= length
+        mixed /= length[:, None]
         return mixed
     is_known = old.any(axis=1, keepdims=True)
-    unit = mixed / np.maximum(length, _MIN_LENGTH)
-    return np.where(is_void, np.where(is_known, old, observed), unit)
+    unit = mixed / np.maximum(length, _MIN_LENGTH)[:, None]
+    return np.where(is_void[:, None], np.where(is_known, old, observed), unit)
 
 
 def recognise(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy.optimize import linear_sum_assignment
 
 
@@ -34,10 +34,10 @@ class Assignment:
         return np.setdiff1d(np.arange(self.shape[1]), self.people, assume_unique=True)
 
 
-def has_repeats(indices: Int[np.ndarray, 'pair']) -> bool:
-    """Return whether an index occurs twice."""
-    # Sets are quicker than any function of arrays up to hundreds of indices.
-    return len(set(indices.tolist())) < len(indices)
+def has_repeats(values: Shaped[np.ndarray, 'value']) -> bool:
+    """Return whether a value occurs twice."""
+    # A set is quicker than any function of arrays, up to hundreds of values.
+    return len(set(values.tolist())) < len(values)
 
 
 def assign(

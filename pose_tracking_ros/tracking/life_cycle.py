@@ -38,7 +38,7 @@ def is_on_probation(
     """
     is_missing = ~tracks.is_matched & (tracks.states != _TENTATIVE)
     has_embedding = tracks.has_embedding
-    if not (is_missing & has_embedding).any():
+    if not any((is_missing & has_embedding).tolist()):
         return np.zeros(len(tracks), dtype=np.bool_)
     is_unjudged: Bool[np.ndarray, 'track'] = ~has_embedding & (age_s < settings.max_probation_s)
     return is_unjudged
@@ -63,8 +63,7 @@ def next_states(
     states, is_matched = tracks.states, tracks.is_matched
     is_tentative = states == _TENTATIVE
     after = np.where(tracks.is_hidden, _OCCLUDED, _CONFIRMED)
-    has_unmatched = np.count_nonzero(is_matched) < len(tracks)
-    has_tentative = np.count_nonzero(is_tentative) > 0
+    has_unmatched, has_tentative = not all(is_matched.tolist()), any(is_tentative.tolist())
     if not (has_unmatched or has_tentative):
         return after
 
@@ -80,7 +79,7 @@ def next_states(
         is_old_enough = age_s >= settings.confirm_after_s - _ROUNDING_S
         confirmed = is_tentative & is_matched & is_old_enough & seen_in_half
         confirmed &= tracks.matches >= 2
-        if np.count_nonzero(confirmed):
+        if any(confirmed.tolist()):
             confirmed &= ~is_on_probation(tracks, age_s, settings)
         after[is_tentative & ~confirmed] = _TENTATIVE
     if has_unmatched:

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from pose_tracking_ros.people import People, TrackState
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking.appearance import recognise
-from pose_tracking_ros.tracking.association import assign
+from pose_tracking_ros.tracking.association import assign, has_repeats
 from pose_tracking_ros.tracking.occlusion import Visibility
 from pose_tracking_ros.tracking.strategies import Cues, Strategy
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
@@ -46,18 +46,16 @@ def in_canonical_order(people: People) -> People:
     if len(people) < 2:
         return people
     left = people.boxes[:, 0]
-    order = left.argsort()
-    in_order = left.take(order)
-    if np.count_nonzero(in_order[1:] == in_order[:-1]):
-        keys = [
-            people.embeddings.sum(axis=1),
-            np.nansum(people.keypoints, axis=(1, 2)),
-            people.keypoint_scores.sum(axis=1),
-            people.scores,
-            *people.boxes[:, ::-1].T,
-        ]
-        order = np.lexsort(keys)
-    return people.select(order)
+    if not has_repeats(left):
+        return people.select(left.argsort())
+    keys = [
+        people.embeddings.sum(axis=1),
+        np.nansum(people.keypoints, axis=(1, 2)),
+        people.keypoint_scores.sum(axis=1),
+        people.scores,
+        *people.boxes[:, ::-1].T,
+    ]
+    return people.select(np.lexsort(keys))
 
 
 def match_people(
@@ -86,7 +84,7 @@ def match_people(
         return matches
     cues = Cues(
         tracks=tracks,
-        boxes=people.boxes.astype(np.float64),
+        boxes=visibility.boxes,
         image_size=people.image_size,
         keypoints=people.keypoints,
         embeddings=people.embeddings,
@@ -96,8 +94,7 @@ def match_people(
     )
     stages = strategy.stages(cues, settings)
     is_strong = people.scores >= settings.min_strong_score
-    has_weak = np.count_nonzero(is_strong) < len(people)
-    has_missing = np.count_nonzero(is_missing) > 0
+    has_weak, has_missing = not all(is_strong.tolist()), any(is_missing.tolist())
     _match_left_over(person_of, stages, is_strong if has_weak else None)
     if not (has_weak or has_missing):
         return matches
@@ -108,7 +105,7 @@ def match_people(
         _match_left_over(person_of, stages, ~is_strong, ~is_missing & ~is_tentative)
     if has_missing and strategy.recovers_by_appearance:
         is_sought = is_missing & (person_of < 0) & ~is_tentative & tracks.has_embedding
-        if np.count_nonzero(is_sought):
+        if any(is_sought.tolist()):
             is_candidate = strategy.trusts_appearance(visibility) & (
                 people.scores >= settings.min_new_track_score
             )
@@ -136,7 +133,7 @@ def _match_left_over(
         if is_open is not None:
             allowed = allowed & is_open[:, None]
         is_matched = person_of >= 0
-        if np.count_nonzero(is_matched):
+        if any(is_matched.tolist()):
             # The gate is the strategy's, which may use it twice.
             allowed = allowed & ~is_matched[:, None]
             allowed[:, person_of[is_matched]] = False

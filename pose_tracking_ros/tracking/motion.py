@@ -23,6 +23,8 @@ from jaxtyping import Bool, Float
 POSITION, VELOCITY, VAR_POSITION, COVARIANCE, VAR_VELOCITY = range(5)
 # A box within this share of the image's size of its border is taken as cut off by it.
 BORDER_SHARE = 0.01
+# Makes the coordinates of corners grow inwards from all four sides of the image.
+INWARDS = np.array([1.0, 1.0, -1.0, -1.0])
 # Both are linear in the box: one small product takes less time than sums of columns do.
 _CENTRES_FROM_CORNERS = np.array(
     [[0.5, 0.0, -1.0, 0.0], [0.0, 0.5, 0.0, -1.0], [0.5, 0.0, 1.0, 0.0], [0.0, 0.5, 0.0, 1.0]]
@@ -30,6 +32,8 @@ _CENTRES_FROM_CORNERS = np.array(
 _CORNERS_FROM_CENTRES = np.array(
     [[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0], [-0.5, 0.0, 0.5, 0.0], [0.0, -0.5, 0.0, 0.5]]
 )
+# What no passage of time makes of the moments.
+_STILL = np.eye(5)
 # A width or height is at least 0, a centre anywhere.
 _LOWEST_POSITION = np.array([-math.inf, -math.inf, 0.0, 0.0])
 
@@ -64,15 +68,13 @@ class MotionModel:
 
 
 @lru_cache(maxsize=16)
-def border_lines(
-    image_size: tuple[int, int],
-) -> tuple[Float[np.ndarray, '2'], Float[np.ndarray, '2']]:
-    """Return the x and y below which a box counts as cut off, and those above which, px."""
+def border_lines(image_size: tuple[int, int]) -> Float[np.ndarray, '4']:
+    """Return where corners times `INWARDS` count as cut off by the border: there and below, px."""
     size = np.array(image_size, dtype=np.float64)
-    low, high = BORDER_SHARE * size, size - BORDER_SHARE * size
-    for line in (low, high):
-        line.setflags(write=False)
-    return low, high
+    lines = np.concatenate([BORDER_SHARE * size, BORDER_SHARE * size - size])
+    # All callers get the same array.
+    lines.setflags(write=False)
+    return lines
 
 
 def boxes_to_centres(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box 4']:
@@ -112,7 +114,7 @@ def _transition(travel_s: float, decay: float) -> Float[np.ndarray, '5 5']:
         travel_s: how long the velocity at the beginning would have to last to get as far, s.
         decay: share of the velocity that is left, [0, 1].
     """
-    matrix = np.eye(5)
+    matrix = _STILL.copy()
     matrix[POSITION, VELOCITY] = travel_s
     matrix[VELOCITY, VELOCITY] = matrix[COVARIANCE, COVARIANCE] = decay
     matrix[VAR_POSITION, COVARIANCE] = 2.0 * travel_s
@@ -149,7 +151,7 @@ def predict(
         model: noise constants.
     """
     transition = _transition(dt_s, 1.0)
-    if np.count_nonzero(is_coasting):
+    if any(is_coasting.tolist()):
         fade = math.exp(-dt_s / model.coast_s)
         coasting = _transition(model.coast_s * (1.0 - fade), fade)
         transition = np.where(is_coasting[:, None, None], coasting, transition)
@@ -206,17 +208,13 @@ def complete_boxes(
         expected_sizes: width and height expected, px.
         image_size: width and height of the image, px.
     """
-    low_line, high_line = border_lines(image_size)
-    low, high = boxes[:, :2], boxes[:, 2:]
-    is_low_cut, is_high_cut = low <= low_line, high >= high_line
-    is_short = (high - low < expected_sizes) & (is_low_cut != is_high_cut)
-    completed = np.concatenate(
-        [
-            np.where(is_short & is_low_cut, high - expected_sizes, low),
-            np.where(is_short & is_high_cut, low + expected_sizes, high),
-        ],
-        axis=1,
-    )
+    is_cut = boxes * INWARDS <= border_lines(image_size)
+    is_low_cut, is_high_cut = is_cut[:, :2], is_cut[:, 2:]
+    missing = expected_sizes - (boxes[:, 2:] - boxes[:, :2])
+    is_short = (missing > 0.0) & (is_low_cut != is_high_cut)
+    completed = boxes.copy()
+    completed[:, :2] -= missing * (is_short & is_low_cut)
+    completed[:, 2:] += missing * (is_short & is_high_cut)
     return completed, is_short[:, 0] | is_short[:, 1]
 
 

@@ -15,7 +15,8 @@ def pairwise_intersection(
     a: Float[np.ndarray, 'track 4'], b: Float[np.ndarray, 'person 4']
 ) -> Float[np.ndarray, 'track person']:
     """Return the areas two sets of corner boxes have in common, px²."""
-    overlaps = _pairwise_overlaps(_corners_first(a), _corners_first(b))
+    rows = _corners_first(a)
+    overlaps = _pairwise_overlaps(rows, rows if b is a else _corners_first(b))
     sides = np.maximum(overlaps, 0.0)
     areas: Float[np.ndarray, 'track person'] = sides[0] * sides[1]
     return areas

@@ -36,12 +36,12 @@ def take_snapshot(
     keypoints = tracks.keypoints.copy()
     keypoint_scores = tracks.keypoint_scores.copy()
     unseen_s = stamp_s - tracks.matched_s
-    if np.count_nonzero(is_matched) < len(tracks):
+    if not all(is_matched.tolist()):
         unmatched = np.flatnonzero(~is_matched)
         keypoints[unmatched] = motion.carry_keypoints(
             keypoints[unmatched], tracks.last_boxes[unmatched], tracks.boxes[unmatched]
         )
-        trust = np.clip(1.0 - unseen_s[unmatched] / memory_s, 0.0, 1.0)
+        trust = np.maximum(1.0 - unseen_s[unmatched] / memory_s, 0.0)
         keypoint_scores[unmatched] *= trust[:, None].astype(np.float32)
     joint_states = keypoint_states(keypoints, tracks.seen, is_matched, image_size)
     boxes = tracks.boxes.astype(np.float32)

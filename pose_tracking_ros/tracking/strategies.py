@@ -82,19 +82,20 @@ class Cues:
         return boxes
 
     @cached_property
-    def is_any_outside(self) -> bool:
-        """Whether any expected box reaches beyond the image's border."""
-        return bool(np.count_nonzero(self.predicted_boxes != self.expected_boxes))
+    def outside_share(self) -> Float[np.ndarray, 'track'] | None:
+        """Share of each expected box's width or height beyond the image's border, [0, 1].
 
-    @cached_property
-    def outside_share(self) -> Float[np.ndarray, 'track']:
-        """Share of each expected box's width or height beyond the image's border, [0, 1]."""
+        `None` if none reaches beyond.
+        """
         boxes = self.predicted_boxes
-        low, high = boxes[:, :2], boxes[:, 2:]
-        beyond = np.maximum(-low, high - np.array(self.image_size, dtype=np.float64))
-        shares = np.clip(beyond / np.maximum(high - low, 1.0), 0.0, 1.0)
-        largest: Float[np.ndarray, 'track'] = np.maximum(shares[:, 0], shares[:, 1])
-        return largest
+        beyond = np.abs(boxes - self.expected_boxes)
+        if not np.count_nonzero(beyond):
+            return None
+        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
+        shares = np.maximum(beyond[:, :2], beyond[:, 2:]) / sides
+        larger = np.maximum(shares[:, 0], shares[:, 1])
+        share: Float[np.ndarray, 'track'] = np.minimum(larger, 1.0)
+        return share
 
     @cached_property
     def reach_px(self) -> Float[np.ndarray, 'track 2']:
@@ -125,7 +126,7 @@ class Cues:
             (self.tracks.has_embedding, distance),
             (self.visibility.has_embedding, distance.T),
         ):
-            if np.count_nonzero(is_known) < len(is_known):
+            if not all(is_known.tolist()):
                 pairs[~is_known] = np.nan
         return distance
 
@@ -133,7 +134,7 @@ class Cues:
     def valid_distance(self) -> Float[np.ndarray, 'track person']:
         """Embedding distance; NaN where either has none or the person is occluded."""
         is_valid = self.visibility.appearance_is_valid
-        if np.count_nonzero(is_valid) == len(is_valid):
+        if all(is_valid.tolist()):
             return self.distance
         return np.where(is_valid, self.distance, np.nan)
 
@@ -242,8 +243,7 @@ class OcclusionAware(Strategy):
             position = _with_poses(position, cues.pose_similarity(contested), contested)
         position = position * cues.certainty
         distance = cues.valid_distance
-        has_missing = np.count_nonzero(cues.is_missing) > 0
-        if has_missing:
+        if any(cues.is_missing.tolist()):
             distance = np.where(cues.is_missing[:, None], cues.distance, distance)
         alike = _with_looks(position, distance, settings)
         allowed &= alike >= settings.min_similarity
@@ -257,12 +257,15 @@ class OcclusionAware(Strategy):
         # Where a missing person is expected is a guess, and at the border one may leave just where
         # another enters. There an entirely other look decides, even a doubtful one; and of whom
         # hardly anything is left in the image, a look that cannot be judged does not do.
-        if has_missing or cues.is_any_outside:
-            is_guess = cues.is_missing | (cues.outside_share > _LEAVING_SHARE)
+        is_guess, outside_share = cues.is_missing, cues.outside_share
+        if outside_share is not None:
+            is_guess = is_guess | (outside_share > _LEAVING_SHARE)
+            is_recognisable = cues.tracks.has_embedding & (outside_share > _LEFT_SHARE)
+            if any(is_recognisable.tolist()):
+                allowed &= ~(is_recognisable[:, None] & np.isnan(cues.valid_distance))
+        if any(is_guess.tolist()):
             someone_else = cues.distance >= settings.max_appearance_distance
             allowed &= ~(is_guess[:, None] & someone_else)
-            is_recognisable = cues.tracks.has_embedding & (cues.outside_share > _LEFT_SHARE)
-            allowed &= ~(is_recognisable[:, None] & np.isnan(cues.valid_distance))
         return alike, allowed
 
     def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:

@@ -158,8 +158,11 @@ class Tracker:
             settings=self._settings,
         )
         self._take_over(people, visibility, matches, stamp_s)
-        self._start_tracks(people, visibility, matches, stamp_s)
-        self._live(visibility, matches, stamp_s)
+        person_of = self._start_tracks(people, visibility, matches, stamp_s)
+        self._tracks.occluder_ids = find_occluders(
+            self._tracks.boxes, self._tracks.ids, person_of, visibility, _MIN_OCCLUDER_SHARE
+        )
+        self._live(matches, stamp_s)
         self._stamp_s = stamp_s
         return take_snapshot(
             tracks=self._tracks,
@@ -189,6 +192,7 @@ class Tracker:
         self._restart_motion(people, matches)
         tracks.updates += 1
         tracks.is_matched = person_of >= 0
+        tracks.matches += tracks.is_matched
         (matched,) = tracks.is_matched.nonzero()
         # Whole arrays are copied much faster than chosen rows, and mostly everybody is found.
         rows: Int[np.ndarray, 'match'] | slice = slice(None)
@@ -199,7 +203,7 @@ class Tracker:
         if len(matched) == 0:
             return
         person = person_of[rows]
-        boxes = people.boxes.take(person, axis=0).astype(np.float64)
+        boxes = visibility.boxes.take(person, axis=0)
         is_hidden = visibility.is_occluded.take(person)
         tracks.moments[rows] = self._corrected(
             tracks.moments[rows],
@@ -208,7 +212,6 @@ class Tracker:
             visibility.touches_border.take(person),
             people.image_size,
         )
-        tracks.matches[rows] += 1
         tracks.matched_s[rows] = stamp_s
         tracks.scores[rows] = people.scores.take(person)
         tracks.visibility[rows] = visibility.visibility.take(person)
@@ -231,12 +234,12 @@ class Tracker:
     ) -> Float[np.ndarray, 'track 5 4']:
         """Return the motion of tracks, given the boxes of their detections."""
         is_vague = is_hidden
-        if np.count_nonzero(touches_border):
+        if any(touches_border.tolist()):
             boxes, is_cut = motion.complete_boxes(
                 boxes, moments[:, motion.POSITION, 2:], image_size
             )
             is_vague = is_hidden | is_cut
-        if not np.count_nonzero(is_vague):
+        if not any(is_vague.tolist()):
             return motion.correct(moments, boxes, 1.0, self._model)
         noise = np.where(is_vague, _HIDDEN_NOISE_SCALE, 1.0)
         return motion.correct(moments, boxes, noise, self._model)
@@ -250,7 +253,7 @@ class Tracker:
     ) -> None:
         """Make the looks of those who can be recognised part of their tracks' looks."""
         tracks = self._tracks
-        if np.count_nonzero(is_shown) < len(matched):
+        if not all(is_shown.tolist()):
             matched, person = matched[is_shown], person[is_shown]
         if len(matched) == 0:
             return
@@ -277,15 +280,19 @@ class Tracker:
         visibility: Visibility,
         matches: Matches,
         stamp_s: float,
-    ) -> None:
-        """Begin tracks for good detections that nobody has."""
+    ) -> Int[np.ndarray, 'track']:
+        """Begin tracks for good detections that nobody has.
+
+        Returns:
+            For each track, the new ones too, the index of its person, or `NOBODY`.
+        """
         settings, person_of = self._settings, matches.person_of
-        if np.count_nonzero(self._tracks.is_matched) == len(people):
-            return
+        if self._tracks.is_matched.tolist().count(True) == len(people):
+            return person_of
         is_taken = np.zeros(len(people), dtype=np.bool_)
         is_taken[person_of[person_of >= 0]] = True
         is_new = ~is_taken & (people.scores >= settings.min_new_track_score)
-        if np.count_nonzero(is_taken) and np.count_nonzero(is_new):
+        if any(is_taken.tolist()) and any(is_new.tolist()):
             overlap = pairwise_iou(people.boxes, people.boxes[is_taken]).max(axis=1)
             # Somebody all but covered by a nearer person could not have been found: what was
             # found is a part of the nearer one.
@@ -294,7 +301,7 @@ class Tracker:
         which = np.flatnonzero(is_new)
         count = len(which)
         if count == 0:
-            return
+            return person_of
         self._tracks.append(
             TrackArrays.begin(
                 people,
@@ -307,32 +314,25 @@ class Tracker:
             )
         )
         self._next_id += count
+        return np.concatenate([person_of, which])
 
-    def _live(self, visibility: Visibility, matches: Matches, stamp_s: float) -> None:
+    def _live(self, matches: Matches, stamp_s: float) -> None:
         """Move every track on in its life, tell what happened, and let the dead go."""
         tracks = self._tracks
-        tracks.occluder_ids = self._find_occluders(visibility)
         before = tracks.states
         after = next_states(tracks, stamp_s, self._settings)
         for stand_in in matches.stand_in_of.values():
             if stand_in != NOBODY:
                 after[stand_in] = _REMOVED
         tracks.states = after
-        if matches.stand_in_of or np.count_nonzero(after != before):
-            self._tell_changes(before, matches, stamp_s)
+        has_surplus = len(tracks) > self._settings.max_tracks
+        if not (matches.stand_in_of or has_surplus or any((after != before).tolist())):
+            return
+        self._tell_changes(before, matches, stamp_s)
         is_removed = after == _REMOVED
-        if len(tracks) > self._settings.max_tracks:
+        if has_surplus:
             is_removed |= self._surplus()
         self._remove(is_removed, stamp_s)
-
-    def _find_occluders(self, visibility: Visibility) -> Int[np.ndarray, 'track']:
-        """Return the id of the track in front of each, 0 for none."""
-        tracks = self._tracks
-        is_covered = visibility.covered_share > _MIN_OCCLUDER_SHARE
-        if np.count_nonzero(tracks.is_matched) == len(tracks) and not np.count_nonzero(is_covered):
-            # All boxes are those of people, and how far these cover each other is known.
-            return np.zeros(len(tracks), dtype=np.int64)
-        return find_occluders(tracks.boxes, tracks.ids, tracks.is_matched, _MIN_OCCLUDER_SHARE)
 
     def _tell_changes(
         self, before: Int[np.ndarray, 'track'], matches: Matches, stamp_s: float
@@ -359,7 +359,7 @@ class Tracker:
 
     def _remove(self, which: Bool[np.ndarray, 'track'], stamp_s: float) -> None:
         """Forget tracks. Those that were never announced go without an event."""
-        if not np.count_nonzero(which):
+        if not any(which.tolist()):
             return
         self._tell(EventKind.REMOVED, which & self._tracks.is_announced, stamp_s)
         self._tracks.keep(~which)

@@ -91,47 +91,98 @@ def test_nobody_is_judged_as_nobody():
     assert judged.seen.shape == (0, 17)
 
 
-class TestCoverShares:
+def shares_of(boxes: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+    """Return the share of each box (row) that each other (column) covers."""
+    covered = occlusion.covered_pairs(boxes, others)
+    shares = np.zeros((len(boxes), len(boxes if others is None else others)))
+    shares[covered.behind, covered.front] = covered.share
+    return shares
+
+
+class TestCoveredPairs:
     def test_the_share_is_of_the_hidden_box(self):
-        shares = occlusion.cover_shares(
-            np.array([[0.0, 0, 10, 10], [5.0, 0, 25, 20], [100, 0, 110, 10]])
-        )
+        shares = shares_of(np.array([[0.0, 0, 10, 10], [5.0, 0, 25, 20], [100, 0, 110, 10]]))
         np.testing.assert_allclose(shares, [[0, 0.5, 0], [0, 0, 0], [0, 0, 0]])
 
     def test_of_level_boxes_the_larger_is_nearer(self):
-        shares = occlusion.cover_shares(np.array([[0.0, 50, 40, 200], [0.0, 0, 60, 200]]))
+        shares = shares_of(np.array([[0.0, 50, 40, 200], [0.0, 0, 60, 200]]))
         np.testing.assert_allclose(shares, [[0, 1], [0, 0]])
+
+    def test_level_is_measured_by_the_smaller_box(self):
+        # 2 % of 100 px are 2 px: bottoms 3 px apart tell who is nearer, whoever is larger.
+        lower, larger = [0.0, 103, 40, 203], [0.0, 0, 60, 200]
+        np.testing.assert_allclose(
+            shares_of(np.array([lower, larger])), [[0, 0], [40 * 97 / 12000, 0]]
+        )
+        level = [0.0, 102, 40, 202]
+        np.testing.assert_allclose(shares_of(np.array([level, larger])), [[0, 0.98], [0, 0]])
 
     def test_equal_boxes_hide_neither(self):
         box = [10.0, 10, 50, 120]
-        assert not occlusion.cover_shares(np.array([box, box])).any()
+        assert not shares_of(np.array([box, box])).any()
 
     def test_nobody_hides_both_ways(self):
         rng = np.random.default_rng(3)
         corner, size = rng.uniform(0, 100, (40, 2)), rng.uniform(1, 100, (40, 2))
-        shares = occlusion.cover_shares(np.concatenate([corner, corner + size], axis=1))
+        shares = shares_of(np.concatenate([corner, corner + size], axis=1))
         assert not ((shares > 0) & (shares.T > 0)).any()
         assert (shares > 0).any()
         assert ((shares >= 0) & (shares <= 1 + 1e-9)).all()
+
+    def test_others_cover_as_they_do_among_themselves(self):
+        rng = np.random.default_rng(4)
+        corner, size = rng.uniform(0, 100, (20, 2)), rng.uniform(1, 100, (20, 2))
+        boxes = np.concatenate([corner, corner + size], axis=1)
+        shares = shares_of(boxes)
+        np.testing.assert_array_equal(shares_of(boxes[:5], boxes[5:]), shares[:5, 5:])
+        assert shares_of(boxes[:0], boxes).shape == (0, 20)
 
 
 class TestFindOccluders:
     boxes = np.array([[100.0, 100, 140, 200], [105.0, 105, 150, 220], [98.0, 110, 142, 240]])
     ids = np.array([7, 8, 9])
 
-    def test_the_one_who_covers_most(self):
-        found = occlusion.find_occluders(self.boxes, self.ids, np.ones(3, dtype=bool), 0.3)
-        assert found.tolist() == [9, 9, 0]
+    def found(self, person_of: list[int], count: int = 3) -> list[int]:
+        """Return who hides each of the first tracks; those with a person have that one's box."""
+        person_of = np.array(person_of)
+        people = np.zeros((3, 4))
+        people[person_of[person_of >= 0]] = self.boxes[: len(person_of)][person_of >= 0]
+        judged = occlusion.judge_visibility(_people(people, [17, 17, 17]), SETTINGS)
+        return occlusion.find_occluders(
+            self.boxes[:count], self.ids[:count], person_of, judged, 0.3
+        ).tolist()
 
-    def test_an_expectation_hides_nobody(self):
-        can_occlude = np.array([True, True, False])
-        found = occlusion.find_occluders(self.boxes, self.ids, can_occlude, 0.3)
-        assert found.tolist() == [8, 0, 0]
+    def test_the_one_who_covers_most(self):
+        assert self.found([0, 1, 2]) == [9, 9, 0]
+        assert self.found([2, 0, 1]) == [9, 9, 0]
+
+    def test_an_expectation_hides_nobody_but_can_be_hidden(self):
+        assert self.found([0, 1, -1]) == [8, 0, 0]
+        assert self.found([-1, 1, 0]) == [9, 9, 0]
+        assert self.found([-1, -1, -1]) == [0, 0, 0]
+
+    def test_people_without_a_track_hide_nobody(self):
+        people = _people(self.boxes, [17, 17, 17])
+        judged = occlusion.judge_visibility(people, SETTINGS)
+        boxes, ids, person_of = self.boxes[:2], self.ids[:2], np.array([0, 1])
+        assert occlusion.find_occluders(boxes, ids, person_of, judged, 0.3).tolist() == [8, 0]
+
+    def test_a_small_overlap_does_not_count(self):
+        judged = occlusion.judge_visibility(_people(self.boxes, [17, 17, 17]), SETTINGS)
+        person_of = np.array([0, 1, 2])
+        most = judged.covered_share.max()
+        found = occlusion.find_occluders(self.boxes, self.ids, person_of, judged, most)
+        assert found.tolist() == [0, 0, 0]
 
     def test_one_alone_has_no_occluder(self):
-        assert occlusion.find_occluders(
-            self.boxes[:1], self.ids[:1], np.ones(1, dtype=bool), 0.3
-        ).tolist() == [0]
+        assert self.found([0], 1) == [0]
+
+    def test_of_equal_shares_the_oldest_counts(self):
+        inside, first, second = [20.0, 20, 40, 80], [10.0, 0, 50, 100], [0.0, 10, 60, 110]
+        boxes = np.array([inside, second, first])
+        judged = occlusion.judge_visibility(_people(boxes, [17, 17, 17]), SETTINGS)
+        found = occlusion.find_occluders(boxes, self.ids, np.arange(3), judged, 0.3)
+        assert found.tolist() == [8, 0, 8]
 
 
 def test_every_keypoint_state():
