@@ -16,8 +16,9 @@ from pose_tracking_ros.people import People, TrackState
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking.appearance import recognise
 from pose_tracking_ros.tracking.association import assign, has_repeats
+from pose_tracking_ros.tracking.cues import Cues
 from pose_tracking_ros.tracking.occlusion import Visibility
-from pose_tracking_ros.tracking.strategies import Cues, Strategy
+from pose_tracking_ros.tracking.strategies import Strategy
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
 NOBODY = -1

@@ -9,6 +9,7 @@ from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.simulation.scenes import make_scene
 from pose_tracking_ros.simulation.truth import people_from_truth
 from pose_tracking_ros.tracking import motion
+from pose_tracking_ros.tracking.cues import Cues
 from pose_tracking_ros.tracking.matching import NOBODY, match_people
 from pose_tracking_ros.tracking.multi_stage import (
     StageLimits,
@@ -18,7 +19,7 @@ from pose_tracking_ros.tracking.multi_stage import (
     normalised_pose_distance,
 )
 from pose_tracking_ros.tracking.occlusion import judge_visibility
-from pose_tracking_ros.tracking.strategies import STRATEGIES, Cues, MultiStage, Strategy
+from pose_tracking_ros.tracking.strategies import STRATEGIES, MultiStage, Strategy
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 from pose_tracking_ros.tracking.tracker import Tracker
 

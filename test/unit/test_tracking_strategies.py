@@ -7,8 +7,9 @@ from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking import motion
 from pose_tracking_ros.tracking.association import assign
+from pose_tracking_ros.tracking.cues import Cues
 from pose_tracking_ros.tracking.occlusion import judge_visibility
-from pose_tracking_ros.tracking.strategies import STRATEGIES, Cues
+from pose_tracking_ros.tracking.strategies import STRATEGIES
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
 SIZE = (640, 480)
