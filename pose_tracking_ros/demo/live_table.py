@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pose_tracking_ros.demo.recording import FrameRecord, Recording
 from pose_tracking_ros.people import Track, TrackState
+from pose_tracking_ros.recordings.recording import FrameRecord, Recording
 
 _REFRESH_S = 0.25
 _LINE_PERIOD_S = 10.0

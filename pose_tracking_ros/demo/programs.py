@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pose_tracking_ros.demo.places import data_file
+from pose_tracking_ros.places import data_file
 
 _STOP_TIMEOUT_S = 15.0
 

@@ -16,13 +16,13 @@ import numpy as np
 from jaxtyping import UInt8
 from rich.console import Console
 
-from pose_tracking_ros.demo.bag import PoseBag
 from pose_tracking_ros.demo.live_table import LiveTable
-from pose_tracking_ros.demo.outputs import coco_keypoints, mot_text
-from pose_tracking_ros.demo.overlay import OverlayVideo, rate_of
 from pose_tracking_ros.demo.programs import Program, ProgramFailedError, ros_environment
-from pose_tracking_ros.demo.recording import FrameRecord, Recording
 from pose_tracking_ros.demo.summary import summarise, summary_text
+from pose_tracking_ros.recordings.bag_writer import PoseBag
+from pose_tracking_ros.recordings.formats import coco_keypoints, mot_text
+from pose_tracking_ros.recordings.overlay_video import OverlayVideo, rate_of
+from pose_tracking_ros.recordings.recording import FrameRecord, Recording
 from pose_tracking_ros.skeleton import COCO_17
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pose_tracking_ros.demo.recording import Recording
 from pose_tracking_ros.people import EventKind
+from pose_tracking_ros.recordings.recording import Recording
 
 
 def summarise(recording: Recording, video: str) -> dict[str, Any]:

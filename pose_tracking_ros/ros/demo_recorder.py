@@ -18,10 +18,11 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
-from pose_tracking_ros.demo.recording import FrameRecord, Recording
-from pose_tracking_ros.msg import TrackedPose, TrackedPoseArray, TrackEvent
-from pose_tracking_ros.people import EventKind, Track, TrackState
-from pose_tracking_ros.ros.image_decoding import rgb_from_message
+from pose_tracking_ros.image_decoding import rgb_from_message
+from pose_tracking_ros.msg import TrackedPoseArray, TrackEvent
+from pose_tracking_ros.people import EventKind
+from pose_tracking_ros.recordings.pose_messages import frame_from_message, nanoseconds
+from pose_tracking_ros.recordings.recording import FrameRecord, Recording
 
 OnResult = Callable[[FrameRecord, 'UInt8[np.ndarray, "height width 3"] | None', bytes, int], None]
 """Takes a result, its RGB image (None if it was not seen), the message as sent, and when, ns."""
@@ -32,45 +33,6 @@ _MAX_WAITING_IMAGES = 32
 
 def _reliable(depth: int) -> QoSProfile:
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE)
-
-
-def _nanoseconds(stamp: Any) -> int:
-    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
-
-
-def _seconds(duration: Any) -> float:
-    return float(duration.sec) + float(duration.nanosec) * 1e-9
-
-
-def track_from_message(pose: TrackedPose) -> Track:
-    """Return a published track in the vocabulary of this package."""
-    box, joints = pose.bbox, pose.keypoints
-    half_x, half_y = box.size_x / 2, box.size_y / 2
-    return Track(
-        track_id=pose.track_id,
-        state=TrackState(pose.state),
-        is_matched=pose.is_matched,
-        box=np.array(
-            [
-                box.center_x - half_x,
-                box.center_y - half_y,
-                box.center_x + half_x,
-                box.center_y + half_y,
-            ],
-            dtype=np.float32,
-        ),
-        score=pose.score,
-        visibility=pose.visibility,
-        velocity=np.asarray(pose.velocity, dtype=np.float32),
-        keypoints=np.array([(j.x, j.y) for j in joints], dtype=np.float32).reshape(-1, 2),
-        keypoint_scores=np.array([j.score for j in joints], dtype=np.float32),
-        keypoint_states=np.array([j.state for j in joints], dtype=np.int64),
-        embedding=np.asarray(pose.embedding, dtype=np.float32),
-        age_s=_seconds(pose.age),
-        time_since_update_s=_seconds(pose.time_since_update),
-        occluder_id=pose.occluder_id,
-        person_id=pose.person_id,
-    )
 
 
 class DemoRecorder:
@@ -142,19 +104,19 @@ class DemoRecorder:
         rclpy.shutdown(context=self._context)
 
     def _keep_image(self, message: Image, info: dict[str, int]) -> None:
-        self._images[_nanoseconds(message.header.stamp)] = (message, info['source_timestamp'])
+        self._images[nanoseconds(message.header.stamp)] = (message, info['source_timestamp'])
         while len(self._images) > _MAX_WAITING_IMAGES:
             self._images.popitem(last=False)
 
     def _note_stamp(self, message: CameraInfo) -> None:
-        self._recording.note_source(_nanoseconds(message.header.stamp))
+        self._recording.note_source(nanoseconds(message.header.stamp))
 
     def _note_event(self, message: TrackEvent) -> None:
         self._recording.events[EventKind(message.kind)] += 1
 
     def _take_result(self, cdr: bytes, info: dict[str, int]) -> None:
         message = deserialize_message(cdr, TrackedPoseArray)
-        stamp_ns = _nanoseconds(message.header.stamp)
+        stamp_ns = nanoseconds(message.header.stamp)
         image, published_ns = self._images.pop(stamp_ns, (None, None))
         # Images before this one were dropped by the node: no result will come for them.
         while self._images and next(iter(self._images)) < stamp_ns:
@@ -162,16 +124,7 @@ class DemoRecorder:
         latency_s = None
         if published_ns is not None:
             latency_s = (info['source_timestamp'] - published_ns) * 1e-9
-        frame = FrameRecord(
-            stamp_ns=stamp_ns,
-            image_size=(message.image_width, message.image_height),
-            tracks=[track_from_message(pose) for pose in message.poses],
-            frames_dropped=message.frames_dropped,
-            processing_time_s=_seconds(message.processing_time),
-            latency_s=latency_s,
-            session_id=message.session_id,
-            model_id=message.model_id,
-        )
+        frame = frame_from_message(message, latency_s)
         self._recording.add(frame)
         picture = None if image is None else rgb_from_message(image)
         self._on_result(frame, picture, cdr, info['received_timestamp'])

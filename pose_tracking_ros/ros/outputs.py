@@ -12,10 +12,10 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
+from pose_tracking_ros.image_decoding import fill_image_message
 from pose_tracking_ros.msg import SkeletonInfo, TrackedPoseArray, TrackEvent
 from pose_tracking_ros.people import FrameResult, Track
 from pose_tracking_ros.ros.conversion import PoseArrayWriter, event_message, skeleton_message
-from pose_tracking_ros.ros.image_decoding import fill_image_message
 from pose_tracking_ros.ros.markers import MarkerWriter, PixelPlane
 from pose_tracking_ros.ros.qos import LATCHED, OUTPUT, for_images
 from pose_tracking_ros.settings import NodeSettings

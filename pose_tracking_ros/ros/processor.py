@@ -8,11 +8,11 @@ from typing import Any
 
 from rclpy.clock import Clock
 
+from pose_tracking_ros.image_decoding import ImageError, rgb_from_message
 from pose_tracking_ros.pipeline import Pipeline
 from pose_tracking_ros.ros.conversion import seconds_from_stamp
 from pose_tracking_ros.ros.diagnostics import ActivityMeter
 from pose_tracking_ros.ros.health import Health
-from pose_tracking_ros.ros.image_decoding import ImageError, rgb_from_message
 from pose_tracking_ros.ros.mailbox import Mailbox
 from pose_tracking_ros.ros.outputs import Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore

@@ -25,7 +25,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from pose_tracking_ros.ros.image_decoding import fill_image_message
+from pose_tracking_ros.image_decoding import fill_image_message
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.ros.program import ProgramEnd, leave, run, with_malloc
 from pose_tracking_ros.ros.qos import for_images

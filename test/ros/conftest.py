@@ -228,7 +228,7 @@ def image_message(stamp_s, *, value=100, size=(160, 160), encoding='rgb8', frame
     """An image message of one grey; `value=0` shows nobody to the paper engine."""
     from sensor_msgs.msg import Image
 
-    from pose_tracking_ros.ros.image_decoding import fill_image_message
+    from pose_tracking_ros.image_decoding import fill_image_message
 
     message = Image()
     fill_image_message(message, np.full((size[1], size[0], 3), value, np.uint8))

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import Reader
 
-from pose_tracking_ros.demo.bag import POSES_TYPE, typestore_with_poses
+from pose_tracking_ros.recordings.message_types import POSES_TYPE, typestore_with_poses
 
 
 def test_track_survives_the_message():
     from std_msgs.msg import Header
 
     from pose_tracking_ros.people import FrameResult, KeypointState, People, Track, TrackState
+    from pose_tracking_ros.recordings.pose_messages import track_from_message
     from pose_tracking_ros.ros.conversion import PoseArrayWriter
-    from pose_tracking_ros.ros.demo_recorder import track_from_message
     from pose_tracking_ros.skeleton import COCO_17
 
     keypoints = np.arange(34, dtype=np.float32).reshape(17, 2)

@@ -102,7 +102,7 @@ def test_a_file_can_be_played_at_another_rate(graph, play):
 
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgr8'])
 def test_both_encodings_hold_the_same_colours(graph, play, encoding):
-    from pose_tracking_ros.ros.image_decoding import rgb_from_message
+    from pose_tracking_ros.image_decoding import rgb_from_message
 
     _, _, images, _ = play(loop=False, encoding=encoding)
     image = graph.until(lambda: images, 'images')[0]

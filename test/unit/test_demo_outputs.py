@@ -9,14 +9,15 @@ import pytest
 from pycocotools.coco import COCO
 from rosbags.rosbag2 import Reader
 
-from pose_tracking_ros.demo.bag import POSES_TYPE, PoseBag, typestore_with_poses
 from pose_tracking_ros.demo.live_table import headline, recent_rate_hz, table_of
-from pose_tracking_ros.demo.outputs import coco_keypoints, mot_text
-from pose_tracking_ros.demo.overlay import OverlayVideo, rate_of
-from pose_tracking_ros.demo.recording import FrameRecord, Recording
-from pose_tracking_ros.demo.sampling import EvenSample
 from pose_tracking_ros.demo.summary import summarise, summary_text
 from pose_tracking_ros.people import EventKind, KeypointState, Track, TrackState
+from pose_tracking_ros.recordings.bag_writer import PoseBag
+from pose_tracking_ros.recordings.formats import coco_keypoints, mot_text
+from pose_tracking_ros.recordings.message_types import POSES_TYPE, typestore_with_poses
+from pose_tracking_ros.recordings.overlay_video import OverlayVideo, rate_of
+from pose_tracking_ros.recordings.recording import FrameRecord, Recording
+from pose_tracking_ros.recordings.sampling import EvenSample
 from pose_tracking_ros.skeleton import COCO_17
 
 START_NS = 1_700_000_000_000_000_000

@@ -11,7 +11,6 @@ from rich.console import Console
 from pose_tracking_ros.demo import clip as clip_module
 from pose_tracking_ros.demo.__main__ import SIMULATION, choose_video, parse
 from pose_tracking_ros.demo.clip import ClipUnavailableError, extract_clip, street_clip
-from pose_tracking_ros.demo.places import data_file
 from pose_tracking_ros.demo.programs import (
     Program,
     ProgramFailedError,
@@ -19,6 +18,7 @@ from pose_tracking_ros.demo.programs import (
     ros_environment,
 )
 from pose_tracking_ros.demo.run import clear_outputs
+from pose_tracking_ros.places import data_file
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_tracking_ros.ros.image_decoding import (
+from pose_tracking_ros.image_decoding import (
     ENCODINGS,
     ImageError,
     fill_image_message,

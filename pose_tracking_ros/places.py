@@ -11,8 +11,8 @@ def data_file(relative: str) -> Path:
     Raises:
         FileNotFoundError: neither the checkout nor an installation around this module has it.
     """
-    # <checkout>/pose_tracking_ros/demo, or <prefix>/lib/python3.x/site-packages/....
-    for parent in Path(__file__).resolve().parents[2:]:
+    # <checkout>/pose_tracking_ros, or <prefix>/lib/python3.x/site-packages/....
+    for parent in Path(__file__).resolve().parents[1:]:
         for folder in (parent, parent / 'share' / 'pose_tracking_ros'):
             if (folder / 'package.xml').is_file() and (folder / relative).is_file():
                 return folder / relative

@@ -1,4 +1,4 @@
-"""What the demo has seen of a run: the stamps of the source, and the result of each image."""
+"""What was seen of a run: the stamps of the source, and the result of each image."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class FrameRecord:
 
 @dataclass
 class Recording:
-    """A run of the demo, in the order in which things arrived.
+    """A run, in the order in which things arrived.
 
     Attributes:
         frames: results, one per processed image; see `add`.

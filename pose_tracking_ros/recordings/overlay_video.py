@@ -1,4 +1,4 @@
-"""The pictures of the demo: a video with the tracks drawn in, and a sheet of samples."""
+"""The pictures of a run: a video with the tracks drawn in, and a sheet of samples."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from pose_tracking_ros.demo.recording import FrameRecord
-from pose_tracking_ros.demo.sampling import EvenSample
 from pose_tracking_ros.people import TrackState
+from pose_tracking_ros.recordings.recording import FrameRecord
+from pose_tracking_ros.recordings.sampling import EvenSample
 from pose_tracking_ros.viewing.contact_sheet import contact_sheet
 from pose_tracking_ros.viewing.overlay import draw_tracks
 from pose_tracking_ros.viewing.trails import Trails

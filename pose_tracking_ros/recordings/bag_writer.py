@@ -7,23 +7,10 @@ from types import TracebackType
 from typing import Final
 
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
 
-from pose_tracking_ros.demo.places import data_file
+from pose_tracking_ros.recordings.message_types import POSES_TYPE, typestore_with_poses
 
-POSES_TYPE = 'pose_tracking_ros/msg/TrackedPoseArray'
 _BAG_VERSION: Final = 9
-
-
-def typestore_with_poses() -> Typestore:
-    """Return the standard messages of ROS 2 together with those of this package."""
-    typestore = get_typestore(Stores.ROS2_JAZZY)
-    types = {}
-    for file in sorted(data_file('msg/TrackedPoseArray.msg').parent.glob('*.msg')):
-        types.update(get_types_from_msg(file.read_text(), f'pose_tracking_ros/msg/{file.stem}'))
-    typestore.register(types)
-    return typestore
 
 
 class PoseBag:

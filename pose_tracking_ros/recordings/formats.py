@@ -1,4 +1,4 @@
-"""The files of the demo in formats that others read: MOT text and COCO keypoints."""
+"""Recordings in formats that others read: MOT text and COCO keypoints."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pose_tracking_ros.demo.recording import Recording
 from pose_tracking_ros.people import KeypointState
+from pose_tracking_ros.recordings.recording import Recording
 from pose_tracking_ros.skeleton import Skeleton
 
 # COCO's third number per joint: not labelled, labelled but hidden, seen.

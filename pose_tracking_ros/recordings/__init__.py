@@ -1,0 +1,1 @@
+"""What a run leaves behind: results in memory, bags, text and JSON, pictures; without ROS."""
