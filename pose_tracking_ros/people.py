@@ -7,6 +7,7 @@ of the received image, x to the right and y down, with the centre of the top lef
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -171,6 +172,8 @@ class Track:
         time_since_update_s: time since the last matched detection, s; 0 when matched.
         occluder_id: track in front of this one, 0 for none.
         person_id: identity from the gallery, empty when unknown.
+        person_similarity: how much the look resembles that identity's, [0, 1], 1 the very same;
+            NaN without an identity.
     """
 
     track_id: int
@@ -188,6 +191,7 @@ class Track:
     time_since_update_s: float
     occluder_id: int = 0
     person_id: str = ''
+    person_similarity: float = math.nan
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def track_from_message(pose: Any) -> Track:
         time_since_update_s=seconds(pose.time_since_update),
         occluder_id=pose.occluder_id,
         person_id=pose.person_id,
+        person_similarity=pose.person_similarity,
     )
 
 

@@ -104,6 +104,7 @@ def _empty_pose(joints: int) -> TrackedPose:
 def _write_pose(pose: TrackedPose, track: Track, with_embedding: bool) -> None:
     pose.track_id = track.track_id
     pose.person_id = track.person_id
+    pose.person_similarity = track.person_similarity
     pose.state = int(track.state)
     pose.is_matched = track.is_matched
     set_duration(pose.age, track.age_s)
