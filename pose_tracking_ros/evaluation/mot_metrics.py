@@ -152,7 +152,7 @@ def _prepare(truth: MotBoxes, result: MotBoxes) -> dict[str, Any]:
     slices = zip(truth.slices(frames), result.slices(frames), strict=True)
     for there, found in slices:
         iou = pairwise_iou(truth.boxes[there], result.boxes[found])
-        kept = ~_matches_distractor(iou, truth.classes[there])
+        kept = ~matches_distractor(iou, np.isin(truth.classes[there], _DISTRACTORS))
         truth_of_frame.append(truth.ids[there][wanted[there]])
         result_of_frame.append(result.ids[found][kept])
         ious.append(iou[np.ix_(wanted[there], kept)])
@@ -176,11 +176,11 @@ def _is_wanted(truth: MotBoxes) -> Bool[np.ndarray, 'box']:
     return wanted
 
 
-def _matches_distractor(
-    iou: Float[np.ndarray, 'box result'], classes: Int[np.ndarray, 'box']
+def matches_distractor(
+    iou: Float[np.ndarray, 'box result'], is_distractor: Bool[np.ndarray, 'box']
 ) -> Bool[np.ndarray, 'result']:
+    """Return which results match a box that counts neither for nor against, IoU 0.5 or more."""
     matched = np.zeros(iou.shape[1], dtype=np.bool_)
-    is_distractor = np.isin(classes, _DISTRACTORS)
     if is_distractor.any():
         # People take part, so that nobody who stands beside a distractor is removed with it.
         weight = np.where(iou >= _MIN_IOU - _EPSILON, iou, 0.0)
