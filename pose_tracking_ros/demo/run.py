@@ -19,8 +19,9 @@ from rich.console import Console
 from pose_tracking_ros.demo.live_table import LiveTable
 from pose_tracking_ros.demo.programs import Program, ProgramFailedError, ros_environment
 from pose_tracking_ros.demo.summary import summarise, summary_text
-from pose_tracking_ros.recordings.bag_writer import PoseBag
+from pose_tracking_ros.recordings.bag_writer import BagWriter
 from pose_tracking_ros.recordings.formats import coco_keypoints, mot_text
+from pose_tracking_ros.recordings.message_types import POSES_TYPE
 from pose_tracking_ros.recordings.overlay_video import OverlayVideo, rate_of
 from pose_tracking_ros.recordings.recording import FrameRecord, Recording
 from pose_tracking_ros.skeleton import COCO_17
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 OVERLAY, SHEET, BAG = 'overlay.mp4', 'contact_sheet.png', 'bag'
 TRACKS, KEYPOINTS, SUMMARY, LOGS = 'tracks.txt', 'keypoints.json', 'summary.json', 'logs'
+POSES_TOPIC = '/tracked_poses'
 _OUTPUTS = (OVERLAY, SHEET, BAG, TRACKS, KEYPOINTS, SUMMARY, LOGS)
 
 # Loading the largest network on a slow disk.
@@ -78,7 +80,8 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
     started_s = time.monotonic()
     try:
         with ExitStack() as stack:
-            bag = stack.enter_context(PoseBag(options.output / BAG))
+            bag = stack.enter_context(BagWriter(options.output / BAG))
+            bag.add(POSES_TOPIC, POSES_TYPE)
             overlay = stack.enter_context(
                 OverlayVideo(options.output / OVERLAY, options.output / SHEET)
             )
@@ -89,7 +92,7 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
                 cdr: bytes,
                 received_ns: int,
             ) -> None:
-                bag.write(received_ns, cdr)
+                bag.write(POSES_TOPIC, received_ns, cdr)
                 number = recording.number_of(frame)
                 if image is not None and number is not None:
                     overlay.add(image, frame, number, rate_of(recording.source_stamps_ns))

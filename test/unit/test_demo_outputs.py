@@ -12,7 +12,7 @@ from rosbags.rosbag2 import Reader
 from pose_tracking_ros.demo.live_table import headline, recent_rate_hz, table_of
 from pose_tracking_ros.demo.summary import summarise, summary_text
 from pose_tracking_ros.people import EventKind, KeypointState, Track, TrackState
-from pose_tracking_ros.recordings.bag_writer import PoseBag
+from pose_tracking_ros.recordings.bag_writer import BagWriter
 from pose_tracking_ros.recordings.formats import coco_keypoints, mot_text
 from pose_tracking_ros.recordings.message_types import POSES_TYPE, typestore_with_poses
 from pose_tracking_ros.recordings.overlay_video import OverlayVideo, rate_of
@@ -300,9 +300,10 @@ def test_bag_holds_messages_and_their_definition(tmp_path):
     typestore = typestore_with_poses()
 
     def be_interrupted():
-        with PoseBag(tmp_path / 'bag') as bag:
+        with BagWriter(tmp_path / 'bag') as bag:
+            bag.add('/tracked_poses', POSES_TYPE)
             for sequence in (1, 2):
-                bag.write(START_NS + sequence, poses_cdr(typestore, sequence))
+                bag.write('/tracked_poses', START_NS + sequence, poses_cdr(typestore, sequence))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
