@@ -14,6 +14,8 @@ from pose_tracking_ros.recordings.message_types import POSES_TYPE, typestore_wit
 
 
 def test_track_survives_the_message():
+    from pose_tracking_ros.msg import TrackedPoseArray
+    from rclpy.serialization import deserialize_message
     from std_msgs.msg import Header
 
     from pose_tracking_ros.people import FrameResult, KeypointState, People, Track, TrackState
@@ -43,7 +45,7 @@ def test_track_survives_the_message():
         person_id='Ada',
     )
     result = FrameResult(people=People.none((64, 48)), tracks=[track], events=[], session_id=1)
-    message = PoseArrayWriter(COCO_17, 'lite').write(
+    content = PoseArrayWriter(COCO_17, 'lite').write(
         result,
         header=Header(),
         session_id=1,
@@ -52,6 +54,7 @@ def test_track_survives_the_message():
         processing_time_s=0.1,
         with_embeddings=True,
     )
+    message = deserialize_message(content, TrackedPoseArray)
     back = track_from_message(message.poses[0])
     for name in ('track_id', 'state', 'is_matched', 'occluder_id', 'person_id'):
         assert getattr(back, name) == getattr(track, name), name

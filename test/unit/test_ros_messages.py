@@ -11,10 +11,10 @@ pytest.importorskip('pose_tracking_ros.msg', reason='the messages are not built:
 from builtin_interfaces.msg import Duration
 from pose_tracking_ros.msg import Keypoint, TrackedPose, TrackedPoseArray
 from pose_tracking_ros.msg import TrackEvent as TrackEventMessage
-from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
-from visualization_msgs.msg import Marker
+from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_tracking_ros.people import (
     EventKind,
@@ -27,9 +27,9 @@ from pose_tracking_ros.people import (
 )
 from pose_tracking_ros.ros.conversion import (
     PoseArrayWriter,
+    durations_from_seconds,
     event_message,
     seconds_from_stamp,
-    set_duration,
 )
 from pose_tracking_ros.ros.markers import MarkerWriter, PixelPlane
 from pose_tracking_ros.ros.outputs import RateLimit
@@ -72,9 +72,8 @@ def write(writer, frame, **changes):
         'processing_time_s': 0.125,
         'with_embeddings': False,
     }
-    message = writer.write(frame, **{**fields, **changes})
     # What a subscriber would get.
-    return deserialize_message(serialize_message(message), TrackedPoseArray)
+    return deserialize_message(writer.write(frame, **{**fields, **changes}), TrackedPoseArray)
 
 
 @pytest.fixture
@@ -124,7 +123,7 @@ def test_what_is_missing_is_nan_and_never_zero(writer):
     assert len(pose.keypoints_3d) == 0
 
 
-def test_objects_are_filled_again_without_leftovers(writer):
+def test_nothing_is_left_over_from_the_message_before(writer):
     write(writer, result(track(1), track(2), track(3)), with_embeddings=True)
     lost = track(
         9, state=TrackState.LOST, is_matched=False, person_id='', occluder_id=0, age_s=1.0,
@@ -156,9 +155,9 @@ def test_embeddings_are_sent_on_request_only(writer, is_wanted):
     ],
 )
 def test_durations_are_split_into_whole_seconds_and_the_rest(seconds, expected):
-    message = Duration()
-    set_duration(message, seconds)
-    assert (message.sec, message.nanosec) == expected
+    (whole,), (nanoseconds,) = durations_from_seconds(np.array([seconds]))
+    assert (whole, nanoseconds) == expected
+    message = Duration(sec=int(whole), nanosec=int(nanoseconds))
     assert seconds_from_stamp(message) == pytest.approx(seconds, abs=1e-9)
 
 
@@ -187,7 +186,8 @@ PLANE = PixelPlane.of_camera(0.01, (640, 480), None)
 
 
 def markers(writer, *tracks):
-    return writer.write(tracks, header=Header(frame_id='cam'), plane=PLANE).markers
+    content = writer.write(tracks, header=Header(frame_id='cam'), plane=PLANE)
+    return deserialize_message(content, MarkerArray).markers
 
 
 def test_markers_are_few_however_many_people():
@@ -237,7 +237,8 @@ def test_clearing_deletes_all_once():
     writer = MarkerWriter(COCO_17)
     assert writer.clear(Header()) is None
     markers(writer, track(1))
-    assert [m.action for m in writer.clear(Header()).markers] == [Marker.DELETEALL]
+    cleared = deserialize_message(writer.clear(Header()), MarkerArray)
+    assert [m.action for m in cleared.markers] == [Marker.DELETEALL]
     assert writer.clear(Header()) is None
 
 
