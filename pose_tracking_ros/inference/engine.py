@@ -19,6 +19,10 @@ class Engine(Protocol):
         """Preset and checkpoint hash, as published in messages."""
 
     @property
+    def embedding_dim(self) -> int:
+        """Length of the embeddings; 0 when it computes none."""
+
+    @property
     def device_name(self) -> str:
         """Where it runs, in words, for example `cpu (2 threads)`."""
 

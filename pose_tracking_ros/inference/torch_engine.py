@@ -9,12 +9,8 @@ from jaxtyping import Float, UInt8
 
 from pose_tracking_ros.inference.letterbox import PADDING_RGB, Letterbox
 from pose_tracking_ros.network.backbone import fold_batch_norm
-from pose_tracking_ros.network.model import (
-    SIZE_STEP_PX,
-    Detections,
-    MultiTaskNetwork,
-    Selection,
-)
+from pose_tracking_ros.network.detection import Detections, Selection
+from pose_tracking_ros.network.model import SIZE_STEP_PX, MultiTaskNetwork
 from pose_tracking_ros.network.presets import EMBEDDING_DIM, before_nms_of, proposals_of
 from pose_tracking_ros.network.weights import Provenance
 from pose_tracking_ros.people import People
@@ -59,6 +55,11 @@ class TorchEngine:
     def model_id(self) -> str:
         """Preset and the first 12 digits of the checkpoint's SHA-256."""
         return f'{self._provenance.preset}@{self._provenance.sha256[:12]}'
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of the embeddings."""
+        return EMBEDDING_DIM
 
     @property
     def device_name(self) -> str:

@@ -81,9 +81,11 @@ def fold_batch_norm(module: nn.Module) -> None:
     """
     previous_name, previous = '', None
     for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d):
+        is_norm = isinstance(child, nn.BatchNorm2d | FrozenBatchNorm2d)
+        if is_norm and isinstance(previous, nn.Conv2d):
             was_training = previous.training
-            fused = fuse_conv_bn_eval(previous.eval(), child.eval())
+            # The frozen kind has the same arrays.
+            fused = fuse_conv_bn_eval(previous.eval(), child.eval())  # type: ignore[arg-type]
             setattr(module, previous_name, fused.train(was_training))
             setattr(module, name, nn.Identity())
         else:

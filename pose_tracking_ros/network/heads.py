@@ -2,66 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
-from pose_tracking_ros.network.fpn import STRIDES, separable
-
-# A region of this size (square root of its area, px) is pooled from p4 (FPN, Eq. 1).
-_CANONICAL_SIZE_PX = 224.0
-_POOLED_LEVELS = ('p2', 'p3', 'p4', 'p5')
-
-
-def pool_regions(
-    pyramid: dict[str, Tensor],
-    boxes: Float[Tensor, 'box 4'],
-    image_index: Float[Tensor, 'box'],
-    size_px: Float[Tensor, 'box'],
-    grid: tuple[int, int],
-    static: bool = False,
-) -> Float[Tensor, 'box channel rows columns']:
-    """RoIAlign each box from the level that fits its person's size (FPN, Eq. 1).
-
-    Args:
-        pyramid: feature maps by level name.
-        boxes: corners in px of the network's input; may reach outside (zero there).
-        image_index: which image of the batch each box belongs to.
-        size_px: square root of the person's box area; chooses the level.
-        grid: rows and columns of the output.
-        static: pool every box from every level and choose after: more work, no shape that depends
-            on the data.
-    """
-    level = (4 + torch.log2(size_px.clamp_min(1e-3) / _CANONICAL_SIZE_PX + 1e-6)).floor()
-    level = level.clamp(2, 5).to(torch.int64) - 2
-    regions = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1)
-    channels = pyramid['p2'].shape[1]
-    pooled = pyramid['p2'].new_zeros(len(boxes), channels, *grid)
-    for number, name in enumerate(_POOLED_LEVELS):
-        features = pyramid[name]
-        chosen = level == number
-        if static:
-            part = _align(features, regions, name, grid)
-            pooled = torch.where(chosen[:, None, None, None], part, pooled)
-        else:
-            where = chosen.nonzero()[:, 0]
-            if len(where):
-                pooled = pooled.index_put((where,), _align(features, regions[where], name, grid))
-    return pooled
-
-
-def _align(features: Tensor, regions: Tensor, level: str, grid: tuple[int, int]) -> Tensor:
-    out: Tensor = roi_align(
-        features,
-        regions.to(features.dtype),
-        grid,
-        1.0 / STRIDES[level],
-        sampling_ratio=2,
-        aligned=True,
-    )
-    return out
+from pose_tracking_ros.network.fpn import separable
 
 
 class BoxHead(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,10 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
 from pose_tracking_ros.network.decode import RPN_WEIGHTS, boxes_from_deltas, fixed_round_nms
-from pose_tracking_ros.network.fpn import separable
+from pose_tracking_ros.network.fpn import STRIDES, separable
+
+# Anchors of so many image sizes are kept.
+_KEPT_SIZES = 16
 
 
 class SeparableRPNHead(nn.Module):
@@ -81,6 +85,7 @@ class RegionProposals(nn.Module):
             SeparableRPNHead(channels, count) if lite else RPNHead(channels, count)
         )
         self.nms_iou = nms_iou
+        self._anchors_of: dict[tuple[object, ...], Tensor] = {}
 
     def forward(self, pyramid: dict[str, Tensor], image_size: tuple[int, int]) -> RPNOutput:
         """Score and refine every anchor.
@@ -89,16 +94,56 @@ class RegionProposals(nn.Module):
             pyramid: feature maps by level.
             image_size: height and width of the network's input, px.
         """
-        maps = [pyramid[name] for name in self.levels]
-        logits, deltas = self.head(maps)
-        images = ImageList(maps[0].new_zeros(1, 3, *image_size), [image_size])
-        anchors = self.anchors(images, [m[:1] for m in maps])[0].float()
-        return RPNOutput(
-            logits=torch.cat([x.permute(0, 2, 3, 1).flatten(1) for x in logits], 1).float(),
-            deltas=torch.cat([_flat_deltas(x) for x in deltas], 1).float(),
-            anchors=anchors,
-            per_level=[x.shape[1] * x.shape[2] * x.shape[3] for x in logits],
+        logits, deltas = self.predictions(pyramid)
+        shapes = [(int(m.shape[-2]), int(m.shape[-1])) for m in self._maps(pyramid)]
+        return self.output(logits, deltas, image_size, shapes)
+
+    def predictions(self, pyramid: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return logits, image x anchor, and deltas, image x anchor x 4, of all anchors."""
+        logits, deltas = self.head(self._maps(pyramid))
+        return (
+            torch.cat([x.permute(0, 2, 3, 1).flatten(1) for x in logits], 1).float(),
+            torch.cat([_flat_deltas(x) for x in deltas], 1).float(),
         )
+
+    def output(
+        self,
+        logits: Float[Tensor, 'image anchor'],
+        deltas: Float[Tensor, 'image anchor 4'],
+        image_size: tuple[int, int],
+        shapes: list[tuple[int, int]] | None = None,
+    ) -> RPNOutput:
+        """Return predictions together with their anchors.
+
+        Args:
+            logits: of `predictions`.
+            deltas: of `predictions`.
+            image_size: height and width of the network's input, px.
+            shapes: rows and columns of each level; None for those of sides that are multiples of
+                64 px.
+        """
+        height, width = image_size
+        if shapes is None:
+            strides = [STRIDES[name] for name in self.levels]
+            shapes = [(height // stride, width // stride) for stride in strides]
+        key = (image_size, tuple(shapes), logits.device)
+        if key not in self._anchors_of:
+            # Sizes seldom change; training on ever new ones must not fill the memory.
+            if len(self._anchors_of) >= _KEPT_SIZES:
+                self._anchors_of.clear()
+            images = ImageList(logits.new_zeros(1, 3, height, width), [image_size])
+            maps = [logits.new_zeros(1, 1, *shape) for shape in shapes]
+            self._anchors_of[key] = self.anchors(images, maps)[0].float()
+        count = self.anchors.num_anchors_per_location()[0]
+        return RPNOutput(logits, deltas, self._anchors_of[key], [h * w * count for h, w in shapes])
+
+    def of_image(self, output: RPNOutput, image: int) -> RPNOutput:
+        """Return the part of the output that belongs to one image of the batch."""
+        own = slice(image, image + 1)
+        return dataclasses.replace(output, logits=output.logits[own], deltas=output.deltas[own])
+
+    def _maps(self, pyramid: dict[str, Tensor]) -> list[Tensor]:
+        return [pyramid[name] for name in self.levels]
 
     def proposals(
         self,

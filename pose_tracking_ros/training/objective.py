@@ -15,7 +15,8 @@ from pose_tracking_ros.network.decode import (
     deltas_from_boxes,
     expand_boxes,
 )
-from pose_tracking_ros.network.model import MultiTaskNetwork, pool_people
+from pose_tracking_ros.network.model import MultiTaskNetwork
+from pose_tracking_ros.network.pooling import pool_people
 from pose_tracking_ros.network.rpn import RPNOutput
 from pose_tracking_ros.training.canvas import Canvas
 from pose_tracking_ros.training.losses import IdentityLoss, box_loss, spatial_softmax_loss

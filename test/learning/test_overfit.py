@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose_tracking_ros.network.model import Selection
+from pose_tracking_ros.network.detection import Selection
 from pose_tracking_ros.network.presets import build_network
 from pose_tracking_ros.network.weights import load_network, shipped_weights
 from pose_tracking_ros.simulation.scenes import make_scene

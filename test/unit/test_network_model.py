@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torchvision.ops import FrozenBatchNorm2d
 
-from pose_tracking_ros.network.backbone import fold_batch_norm, mobilenet_stages
-from pose_tracking_ros.network.heads import pool_regions
-from pose_tracking_ros.network.model import MultiTaskNetwork, Selection, pool_people
+from pose_tracking_ros.network.backbone import fold_batch_norm, mobilenet_stages, resnet_stages
+from pose_tracking_ros.network.detection import Selection
+from pose_tracking_ros.network.model import MultiTaskNetwork
+from pose_tracking_ros.network.pooling import (
+    FeatureTable,
+    pool_people,
+    pool_regions,
+    pool_table,
+    table_rows,
+)
 from pose_tracking_ros.network.presets import PRESETS, build_network, proposals_of
 
 
@@ -125,23 +133,43 @@ def test_pooling_outside_of_the_image_is_zero() -> None:
 @pytest.mark.parametrize(
     ('size_px', 'level'), [(20.0, 2), (60.0, 2), (120.0, 3), (230.0, 4), (460.0, 5), (2000.0, 5)]
 )
-@pytest.mark.parametrize('static', [False, True])
-def test_people_are_pooled_from_the_level_of_their_size(
-    size_px: float, level: int, static: bool
-) -> None:
+def test_people_are_pooled_from_the_level_of_their_size(size_px: float, level: int) -> None:
     pyramid = {
         f'p{i}': torch.full((1, 1, 512 // 2**i, 512 // 2**i), float(i)) for i in range(2, 6)
     }
     box = torch.tensor([[100.0, 100.0, 200.0, 200.0]])
-    pooled = pool_regions(
-        pyramid, box, torch.zeros(1), torch.tensor([size_px]), (3, 3), static=static
-    )
+    pooled = pool_regions(pyramid, box, torch.zeros(1), torch.tensor([size_px]), (3, 3))
     assert pooled.mean() == level
 
 
 def test_pooling_no_box(lite: MultiTaskNetwork, image: torch.Tensor) -> None:
     levels = lite.features(image)
     assert pool_people(levels, torch.zeros(0, 4), (16, 12), 1.15).shape == (0, 96, 16, 12)
+    table = FeatureTable(table_rows(levels), (192, 256))
+    assert pool_table(table, torch.zeros(0, 4), (16, 12), 1.15).shape == (0, 16, 12, 96)
+
+
+@pytest.mark.parametrize('margin', [None, 1.15])
+@pytest.mark.parametrize('sides', [(192, 448), (448, 192)])
+def test_the_table_pools_what_roi_align_does(sides: tuple[int, int], margin: float | None) -> None:
+    """Boxes of all sizes, inside, across and beyond the border, and without area."""
+    generator = torch.Generator().manual_seed(4)
+    height, width = sides
+    levels = {
+        f'p{i}': torch.randn(2, 5, height >> i, width >> i, generator=generator)
+        for i in range(2, 6)
+    }
+    centre = torch.rand(200, 2, generator=generator) * 1.4 - 0.2
+    half = torch.rand(200, 2, generator=generator).square() * 0.6
+    scale = torch.tensor([width, height], dtype=torch.float32)
+    boxes = torch.cat([(centre - half) * scale, (centre + half) * scale], 1)
+    boxes[0, 2:] = boxes[0, :2]
+    index = torch.ones(200)
+    expected = pool_people(levels, boxes, (7, 5), margin, image_index=index)
+    table = FeatureTable(table_rows(levels, 1), sides)
+    pooled = pool_table(table, boxes, (7, 5), margin).permute(0, 3, 1, 2)
+    assert torch.allclose(pooled, expected, atol=2e-4)
+    assert expected.abs().mean() > 0.05
 
 
 def test_folding_batch_norm_keeps_the_function() -> None:
@@ -160,6 +188,21 @@ def test_folding_batch_norm_keeps_the_function() -> None:
     fold_batch_norm(block)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in block.modules())
     assert torch.allclose(block(x), before, atol=1e-5)
+
+
+def test_folding_frozen_batch_norm_keeps_the_function() -> None:
+    torch.manual_seed(3)
+    backbone = resnet_stages('resnet18').eval()
+    for module in backbone.modules():
+        if isinstance(module, FrozenBatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.3, 0.6)
+            torch.nn.init.normal_(module.running_mean, std=0.1)
+    x = torch.rand(1, 3, 64, 64)
+    before = backbone(x)
+    fold_batch_norm(backbone)
+    assert not any(isinstance(m, FrozenBatchNorm2d) for m in backbone.modules())
+    for name, expected in before.items():
+        assert torch.allclose(backbone(x)[name], expected, rtol=1e-3, atol=1e-4), name
 
 
 def test_backbone_strides() -> None:

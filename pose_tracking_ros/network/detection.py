@@ -1,0 +1,142 @@
+"""From raw predictions to people: proposals, boxes, poses, embeddings of one image.
+
+The same code whatever runs the dense parts of the network (`parts.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torchvision.ops import clip_boxes_to_image, nms
+
+from pose_tracking_ros.network.decode import (
+    BOX_WEIGHTS,
+    boxes_from_deltas,
+    expand_boxes,
+    fixed_round_nms,
+    keypoints_from_heatmaps,
+)
+from pose_tracking_ros.network.parts import Parts
+from pose_tracking_ros.network.pooling import FeatureTable, pool_table
+from pose_tracking_ros.network.rpn import RegionProposals, RPNOutput
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How many boxes pass each stage of inference.
+
+    Attributes:
+        before_nms: proposals per pyramid level that enter non-maximum suppression.
+        proposals: that reach the box head.
+        max_people: that reach the pose and Re-ID heads.
+        min_score: people below are dropped.
+        nms_iou: of two people that overlap more, the worse is dropped.
+        static: fixed shapes: always `max_people` rows with a mask, masked-update NMS, no
+            data-dependent control flow. For GPUs and exported graphs. Without it, rows are as
+            many as there are people: cheaper on a CPU.
+    """
+
+    before_nms: int = 300
+    proposals: int = 100
+    max_people: int = 100
+    min_score: float = 0.3
+    nms_iou: float = 0.5
+    static: bool = False
+
+
+class Detections(NamedTuple):
+    """One image's people in px of the network's input, best first.
+
+    `valid` is all true unless the shapes are static; rows where it is false mean nothing.
+    """
+
+    boxes: Float[Tensor, 'person 4']
+    scores: Float[Tensor, 'person']
+    keypoints: Float[Tensor, 'person joint 2']
+    keypoint_scores: Float[Tensor, 'person joint']
+    embeddings: Float[Tensor, 'person dim']
+    valid: Bool[Tensor, 'person']
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which grid of features each head reads.
+
+    Attributes:
+        box: rows and columns over a proposal.
+        pose: over a person's box, grown to the grid's shape.
+        pose_margin: further growth.
+        reid: likewise, for the embedding.
+        reid_margin: further growth.
+    """
+
+    box: tuple[int, int]
+    pose: tuple[int, int]
+    pose_margin: float
+    reid: tuple[int, int]
+    reid_margin: float
+
+    @property
+    def is_pooled_once(self) -> bool:
+        """Whether pose and Re-ID head read the same grid."""
+        return (self.pose, self.pose_margin) == (self.reid, self.reid_margin)
+
+
+def find_people(
+    parts: Parts,
+    layout: Layout,
+    rpn: RegionProposals,
+    table: FeatureTable,
+    output: RPNOutput,
+    selection: Selection,
+) -> Detections:
+    """Return the people of one image.
+
+    Args:
+        parts: of these, the box and the person part are run.
+        layout: of the heads.
+        rpn: chooses proposals.
+        table: features of the image.
+        output: raw proposals of the image.
+        selection: how many boxes pass each stage.
+    """
+    size = table.image_size
+    proposals = rpn.proposals(
+        output, 0, size, selection.before_nms, selection.proposals, selection.static
+    )
+    logits, deltas = parts.box(pool_table(table, proposals, layout.box, None))
+    boxes = clip_boxes_to_image(boxes_from_deltas(deltas, proposals, BOX_WEIGHTS), size)
+    boxes, scores, valid = _best(boxes, logits.sigmoid(), selection)
+    heatmaps, embeddings = parts.person(*pool_for_heads(table, boxes, layout))
+    regions = expand_boxes(boxes, layout.pose, layout.pose_margin)
+    keypoints, keypoint_scores = keypoints_from_heatmaps(heatmaps, regions)
+    return Detections(boxes, scores, keypoints, keypoint_scores, embeddings, valid)
+
+
+def pool_for_heads(
+    table: FeatureTable, boxes: Float[Tensor, 'person 4'], layout: Layout
+) -> list[Tensor]:
+    """Return what the person part wants: one pooled grid, or one for each of its heads."""
+    pooled = [pool_table(table, boxes, layout.pose, layout.pose_margin)]
+    if not layout.is_pooled_once:
+        pooled.append(pool_table(table, boxes, layout.reid, layout.reid_margin))
+    return pooled
+
+
+def _best(boxes: Tensor, scores: Tensor, selection: Selection) -> tuple[Tensor, Tensor, Tensor]:
+    """Return boxes, scores and validity of those who are people, best first."""
+    # Not a person: too faint, or clipped away at the border.
+    usable = (scores >= selection.min_score) & ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1)
+    if not selection.static:
+        boxes, scores = boxes[usable], scores[usable]
+        keep = nms(boxes, scores, selection.nms_iou)[: selection.max_people]
+        return boxes[keep], scores[keep], usable.new_ones(len(keep))
+    scores = torch.where(usable, scores, scores.new_zeros(()))
+    alive = usable & fixed_round_nms(boxes, scores, selection.nms_iou)
+    ranked = torch.where(alive, scores, scores.new_full((), -1.0))
+    top = ranked.topk(min(selection.max_people, len(ranked))).indices
+    return boxes[top], scores[top], alive[top]
