@@ -26,6 +26,8 @@ class FrameRecord:
             None when the image was not seen.
         session_id: session of the track ids.
         model_id: preset and weights.
+        source_number: of the image in the source, from 1 up; None to find it by the stamp, which
+            is ambiguous where stamps repeat.
     """
 
     stamp_ns: int
@@ -36,6 +38,7 @@ class FrameRecord:
     latency_s: float | None
     session_id: int
     model_id: str
+    source_number: int | None = None
 
     @property
     def shown(self) -> list[Track]:
@@ -73,6 +76,8 @@ class Recording:
 
     def number_of(self, frame: FrameRecord) -> int | None:
         """Return the number of a result's image in the source, from 1 up; None if not known."""
+        if frame.source_number is not None:
+            return frame.source_number
         return self._numbers.get(frame.stamp_ns)
 
     def numbered(self) -> Iterator[tuple[int, FrameRecord]]:

@@ -29,7 +29,10 @@ class ReplayResult:
         problems: what was wrong with the bag, one sentence each; empty when nothing was.
         truth: matched with `recording.source_stamps_ns`; None without ground truth.
         figures: what is written as JSON: plain numbers, strings, lists, dicts. None where a
-            figure is not defined.
+            figure is not defined. Two runs give the same, unless processing times were measured
+            to decide which images drop.
+        timing: how fast the replay itself was, as plain values; different in every run.
+        is_complete: False when it was interrupted; everything else is about what was done.
     """
 
     bag: Path
@@ -43,3 +46,5 @@ class ReplayResult:
     problems: Sequence[str]
     truth: TruthMatch | None
     figures: dict[str, Any] = field(default_factory=dict)
+    timing: dict[str, Any] = field(default_factory=dict)
+    is_complete: bool = True
