@@ -221,6 +221,8 @@ class FrameResult:
         events: what happened to tracks in this image.
         session_id: changes when the tracker is reset; ids are unique within a session.
         timings_s: seconds spent per stage, in order of execution.
+        camera_motion_problem: why the camera's own motion could not be compensated in this image;
+            empty when it was, when it did not move, or when that was not asked for.
     """
 
     people: People
@@ -228,3 +230,4 @@ class FrameResult:
     events: list[TrackEvent]
     session_id: int
     timings_s: dict[str, float] = field(default_factory=dict)
+    camera_motion_problem: str = ''

@@ -6,27 +6,35 @@ The node, the demo and bag replay all run this same object.
 from __future__ import annotations
 
 import time
+from typing import Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from pose_tracking_ros.inference.engine import Engine
 from pose_tracking_ros.people import FrameResult
-from pose_tracking_ros.settings import CameraMotionSettings, PoseNmsSettings
+from pose_tracking_ros.settings import (
+    CameraMotionSettings,
+    GallerySettings,
+    PoseNmsSettings,
+    TrackerSettings,
+)
 from pose_tracking_ros.tracking.background_alignment import Verdict
 from pose_tracking_ros.tracking.camera_motion import CameraMotionEstimator
+from pose_tracking_ros.tracking.known_people import KnownPeople
 from pose_tracking_ros.tracking.pose_nms import suppress_duplicates
 from pose_tracking_ros.tracking.tracker import Tracker
 
 
 class Pipeline:
-    """Network and tracker in sequence.
+    """Network, tracker and names in sequence.
 
     Args:
         engine: finds the people of one image.
         tracker: links them over time.
         pose_nms: how people found twice are told; the defaults if not given.
         camera_motion: how the camera's own motion is found; the defaults if not given.
+        known_people: who may be called by name; nobody if not given.
     """
 
     def __init__(
@@ -35,11 +43,13 @@ class Pipeline:
         tracker: Tracker,
         pose_nms: PoseNmsSettings | None = None,
         camera_motion: CameraMotionSettings | None = None,
+        known_people: KnownPeople | None = None,
     ) -> None:
         self.engine = engine
         self.tracker = tracker
         self.pose_nms = pose_nms or PoseNmsSettings()
         self.camera_motion = CameraMotionEstimator(camera_motion)
+        self.known_people = known_people
         self._boxes_before: Float[np.ndarray, 'person 4'] = np.zeros((0, 4), np.float32)
 
     def process(self, image: UInt8[np.ndarray, 'height width 3'], stamp_s: float) -> FrameResult:
@@ -59,16 +69,46 @@ class Pipeline:
         self._boxes_before = people.boxes
         steadied = time.perf_counter()
         affine = camera.affine if camera.verdict is Verdict.MOVED else None
-        tracks = self.tracker.update(people, stamp_s, affine)
+        tracks, events = self.tracker.update(people, stamp_s, affine), self.tracker.take_events()
         tracked = time.perf_counter()
+        if self.known_people is not None:
+            tracks, events = self.known_people.name(tracks, events, stamp_s)
+        named = time.perf_counter()
         return FrameResult(
             people=people,
             tracks=tracks,
-            events=self.tracker.take_events(),
+            events=events,
             session_id=self.tracker.session_id,
             timings_s={
                 'infer': inferred - started,
                 'camera_motion': steadied - inferred,
                 'track': tracked - steadied,
+                'name': named - tracked,
             },
+            camera_motion_problem=camera.problem,
         )
+
+
+SettingsT = TypeVar('SettingsT')
+
+
+class SettingsSource(Protocol):
+    """Holds one settings object per class: a node's parameters, or a configuration file's."""
+
+    def get(self, settings_class: type[SettingsT]) -> SettingsT:
+        """Return the settings of a class."""
+
+
+def make_pipeline(engine: Engine, settings: SettingsSource) -> Pipeline:
+    """Return the pipeline for a loaded network and the settings of all the rest.
+
+    Raises:
+        GalleryError: the file of known people cannot be used.
+    """
+    return Pipeline(
+        engine,
+        Tracker(settings.get(TrackerSettings)),
+        settings.get(PoseNmsSettings),
+        settings.get(CameraMotionSettings),
+        KnownPeople(engine.model_id, engine.embedding_dim, settings.get(GallerySettings)),
+    )

@@ -124,6 +124,7 @@ class PoseArrayWriter:
         columns = {
             'track_id': np.array([track.track_id for track in tracks], dtype=np.uint64),
             'person_id': np.array(names),
+            'person_similarity': np.array([track.person_similarity for track in tracks]),
             'state': np.array([track.state for track in tracks], dtype=np.uint8),
             'is_matched': np.array([track.is_matched for track in tracks]),
             'age.sec': age[0],

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
+    GallerySettings,
     NetworkSettings,
     NodeSettings,
     PoseNmsSettings,
@@ -30,6 +31,7 @@ NODES: dict[str, dict[str, type]] = {
         'Pose NMS': PoseNmsSettings,
         'Camera motion': CameraMotionSettings,
         'Tracker': TrackerSettings,
+        'Gallery': GallerySettings,
         'Node': NodeSettings,
     },
     'video_source': {'Video source': VideoSourceSettings},

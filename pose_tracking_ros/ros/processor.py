@@ -18,11 +18,13 @@ from pose_tracking_ros.ros.outputs import Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
+    GallerySettings,
     NetworkSettings,
     NodeSettings,
     PoseNmsSettings,
     TrackerSettings,
 )
+from pose_tracking_ros.tracking.gallery import GalleryError
 
 
 class Processor:
@@ -35,7 +37,8 @@ class Processor:
         outputs: active publishers.
         mailbox: where the images come from; asked for its count of dropped ones only.
         parameters: settings, which may change from image to image.
-        health: takes complaints of the kinds `image`, `inference`, `stamp` and `time`.
+        health: takes complaints of the kinds `image`, `inference`, `stamp`, `time`, `gallery` and
+            `camera_motion`.
         meter: told of each image.
         clock: of the node; for images without a stamp.
     """
@@ -102,6 +105,7 @@ class Processor:
             self._health.report('inference', f'image not processed: {error}')
             return
         self._health.resolve('inference')
+        self._tell_of_camera(result.camera_motion_problem)
         self._tell_of_jump(result.session_id != session_before, stamp_s)
         self._last_stamp_s = stamp_s
         self._last_header = header
@@ -146,9 +150,29 @@ class Processor:
             self._pipeline.tracker.apply_settings(tracker)
         self._pipeline.pose_nms = self._parameters.get(PoseNmsSettings)
         self._pipeline.camera_motion.apply_settings(self._parameters.get(CameraMotionSettings))
+        self._follow_gallery_settings()
         if self._is_reset_wanted.is_set():
             self._is_reset_wanted.clear()
             self._pipeline.tracker.reset()
+
+    def _follow_gallery_settings(self) -> None:
+        known_people = self._pipeline.known_people
+        if known_people is None:
+            return
+        try:
+            known_people.apply_settings(self._parameters.get(GallerySettings))
+        except GalleryError as error:
+            self._health.report('gallery', f'gallery settings not taken over: {error}')
+        else:
+            self._health.resolve('gallery')
+
+    def _tell_of_camera(self, problem: str) -> None:
+        if problem:
+            self._health.report(
+                'camera_motion', f'the motion of the camera is not compensated: {problem}'
+            )
+        else:
+            self._health.resolve('camera_motion')
 
     def _stamp_of(self, header: Any) -> float:
         stamp_s = seconds_from_stamp(header.stamp)

@@ -26,6 +26,7 @@ from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from pose_tracking_ros.ros.diagnostics import ActivityMeter, diagnostic_message
+from pose_tracking_ros.ros.gallery_services import GalleryServices
 from pose_tracking_ros.ros.health import Health
 from pose_tracking_ros.ros.image_input import ImageInput
 from pose_tracking_ros.ros.mailbox import Mailbox
@@ -36,6 +37,7 @@ from pose_tracking_ros.ros.qos import OUTPUT
 from pose_tracking_ros.ros.worker import Task, take_from
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
+    GallerySettings,
     NetworkSettings,
     NodeSettings,
     PoseNmsSettings,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from pose_tracking_ros.inference.engine import Engine
     from pose_tracking_ros.pipeline import Pipeline
     from pose_tracking_ros.ros.processor import Processor
+    from pose_tracking_ros.tracking.known_people import KnownPeople
 
 EngineFactory = Callable[[NetworkSettings], 'Engine']
 _Transition = Callable[['TrackerNode', LifecycleState], TransitionCallbackReturn]
@@ -103,6 +106,7 @@ class TrackerNode(LifecycleNode):
                 PoseNmsSettings,
                 CameraMotionSettings,
                 TrackerSettings,
+                GallerySettings,
                 NodeSettings,
             ),
             is_locked=lambda: self._pipeline is not None,
@@ -120,6 +124,7 @@ class TrackerNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', OUTPUT)
         self.create_service(Trigger, '~/reset', self._reset)
         self.create_service(SetBool, '~/set_enabled', self._set_enabled)
+        GalleryServices(self, lambda: self._pipeline.known_people if self._pipeline else None)
         # Not the node's clock: it stands still in simulated time until somebody publishes it,
         # which is one of the cases to be explained.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -161,12 +166,15 @@ class TrackerNode(LifecycleNode):
         try:
             engine = self._load(network)
             engine.warm_up()
+            known_people = self._known_people(engine)
         except (OSError, ValueError, RuntimeError, ImportError) as error:
-            self.get_logger().error(f'cannot load the network: {error}')
+            self.get_logger().error(f'cannot be configured: {error}')
             return TransitionCallbackReturn.FAILURE
         if engine.fallback_reason:
             self._health.report('device', f'running on the CPU: {engine.fallback_reason}')
-        self._pipeline = Pipeline(engine, Tracker(self._store.get(TrackerSettings)))
+        self._pipeline = Pipeline(
+            engine, Tracker(self._store.get(TrackerSettings)), known_people=known_people
+        )
         self._outputs = Outputs(self, COCO_17, engine.model_id, self._draw)
         self.get_logger().info(f'{engine.model_id} is ready on {engine.device_name}')
         return super().on_configure(state)
@@ -219,6 +227,17 @@ class TrackerNode(LifecycleNode):
         self._release_activity()
         self._release_configuration()
         return TransitionCallbackReturn.SUCCESS
+
+    def _known_people(self, engine: Engine) -> KnownPeople:
+        """Return the gallery for an engine.
+
+        Raises:
+            GalleryError: its file cannot be used.
+        """
+        from pose_tracking_ros.tracking.known_people import KnownPeople
+
+        settings = self._store.get(GallerySettings)
+        return KnownPeople(engine.model_id, engine.embedding_dim, settings)
 
     def _listen(self) -> None:
         self._input.open(self._settings.image_transport, self._settings.image_qos)

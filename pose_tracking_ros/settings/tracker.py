@@ -45,6 +45,13 @@ class TrackerSettings:
         high=1.0,
         live=True,
     )
+    similarity_form: str = setting(
+        'corrected',
+        'FastPose Eq. 2 with likeness instead of distance (corrected), or as printed (literal), '
+        'which rewards unlike looks and is there for comparison.',
+        choices=('corrected', 'literal'),
+        live=True,
+    )
     max_appearance_distance: float = setting(
         1.0,
         'Embedding distance that counts as entirely unlike (sigma_max, FastPose Eq. 2).',

@@ -59,6 +59,12 @@ class CameraMotion:
         """Whether the camera's motion, or that it stands still, was measured."""
         return self.verdict in (Verdict.MOVED, Verdict.STILL)
 
+    @property
+    def problem(self) -> str:
+        """Why the motion could not be found; empty when it was, or nothing was asked for."""
+        is_fine = self.is_trusted or self.verdict in (Verdict.SWITCHED_OFF, Verdict.FIRST_IMAGE)
+        return '' if is_fine else self.verdict.value
+
     @classmethod
     def none(cls, verdict: Verdict, agreement: float = 0.0) -> CameraMotion:
         """Return the identity, with the reason."""

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
-from pose_tracking_ros.settings import check_settings, setting
+from pose_tracking_ros.settings import GallerySettings
 
 MAX_NAME_LENGTH = 64
 # Looks closer than this are one and the same.
@@ -26,54 +26,6 @@ _LENGTH_TOLERANCE = 0.02
 
 class GalleryError(ValueError):
     """A person cannot be enrolled or forgotten, or a file not be read; says why."""
-
-
-@dataclass(frozen=True)
-class GallerySettings:
-    """How many people are known, and when a track is taken for one of them."""
-
-    max_people: int = setting(
-        200, 'At most so many people can be enrolled.', low=1, high=10000, live=True
-    )
-    max_looks: int = setting(
-        10, 'At most so many looks are kept of each person.', low=1, high=100, live=True
-    )
-    max_distance: float = setting(
-        0.7,
-        'A track is taken for an enrolled person when their embedding distance is below this.',
-        low=0.0,
-        high=2.0,
-        live=True,
-    )
-    keep_margin: float = setting(
-        0.1,
-        'A track keeps its name up to a distance larger by this, and against rivals closer by '
-        'less than this.',
-        low=0.0,
-        high=2.0,
-        live=True,
-    )
-    name_after_s: float = setting(
-        0.5,
-        'A track gets a name, or another one, once it was the best match for this long.',
-        unit='s',
-        low=0.0,
-        high=60.0,
-        live=True,
-    )
-    drop_after_s: float = setting(
-        2.0,
-        'A track loses a name that it has not matched for longer; out of view for longer, it '
-        'yields its name to whoever matches it.',
-        unit='s',
-        low=0.0,
-        high=600.0,
-        live=True,
-    )
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        check_settings(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,9 +138,9 @@ class Gallery:
         """Add looks to a person, who is added if unknown, and return how many are kept.
 
         Of all looks that a person then has, the most typical one is kept, and again and again the
-        one that differs most from all that are kept, until there are `max_looks` or nothing new
-        is left. Such a set covers all sides of a person; it would cover a passer-by as well, so
-        only give it observations that show the person and little else
+        one that differs most from all that are kept, until there are `gallery_max_looks` or
+        nothing new is left. Such a set covers all sides of a person; it would cover a passer-by
+        as well, so only give it observations that show the person and little else
         (`Visibility.appearance_is_valid`).
 
         Args:
@@ -203,9 +155,8 @@ class Gallery:
         checked = self._checked(person_id, looks)
         with self._writing:
             before = self._contents
-            kept = spread_looks(
-                np.concatenate([before.looks_of(person_id), checked]), self._settings.max_looks
-            )
+            looks = np.concatenate([before.looks_of(person_id), checked])
+            kept = spread_looks(looks, self._settings.gallery_max_looks)
             people = {name: before.looks_of(name) for name in before.person_ids}
             people[person_id] = kept
             after = _contents_of(people, self.dim)
@@ -240,17 +191,17 @@ class Gallery:
         return looks.astype(np.float32)
 
     def _check_limits(self, contents: Contents) -> None:
-        limit = self._settings.max_people
+        limit = self._settings.gallery_max_people
         if len(contents) > limit:
             raise GalleryError(
                 f'expected at most {limit} people, got {len(contents)}; forget somebody or raise '
-                f'max_people'
+                f'gallery_max_people'
             )
-        limit = self._settings.max_looks
+        limit = self._settings.gallery_max_looks
         if (contents.counts > limit).any():
             raise GalleryError(
                 f'expected at most {limit} looks of each person, got {contents.counts.max()} of '
-                f'{contents.person_ids[contents.counts.argmax()]!r}; raise max_looks'
+                f'{contents.person_ids[contents.counts.argmax()]!r}; raise gallery_max_looks'
             )
 
 

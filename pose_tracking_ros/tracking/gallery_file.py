@@ -12,11 +12,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from pose_tracking_ros.settings import GallerySettings
 from pose_tracking_ros.tracking.gallery import (
     Contents,
     Gallery,
     GalleryError,
-    GallerySettings,
     check_lengths,
     check_person_id,
 )

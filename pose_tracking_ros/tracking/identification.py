@@ -5,12 +5,13 @@ is given to one track at most. Nobody is matched with a person whom they resembl
 another, only because that one is taken. A match alone changes nothing yet:
 
 - a track gets a name, or another one, when the same person was its match in all images of
-  `name_after_s`;
-- it keeps the name while it is within `max_distance + keep_margin`, or a rival is closer by less
-  than `keep_margin`;
-- it loses the name when that did not hold for `drop_after_s`, or at once when another track gets
-  it or the person is forgotten;
-- a track out of view for longer than `drop_after_s` keeps its name, but does not defend it.
+  `gallery_name_after_s`;
+- it keeps the name while it is within `gallery_max_distance + gallery_keep_margin`, or a rival is
+  closer by less than `gallery_keep_margin`;
+- it loses the name when that did not hold for `gallery_drop_after_s`, or at once when another
+  track gets it or the person is forgotten;
+- a track out of view for longer than `gallery_drop_after_s` keeps its name, but does not defend
+  it.
 
 All times are image time. Whoever resembles nobody stays without a name.
 """
@@ -25,12 +26,12 @@ import numpy as np
 from jaxtyping import Float
 
 from pose_tracking_ros.people import Track, TrackState
+from pose_tracking_ros.settings import GallerySettings
 from pose_tracking_ros.tracking.association import assign
 from pose_tracking_ros.tracking.gallery import (
     Contents,
     Gallery,
     GalleryError,
-    GallerySettings,
     check_person_id,
     spread_looks,
 )
@@ -203,16 +204,16 @@ class Identifier:
         for row, track in enumerate(tracks):
             name = self._memory[track.track_id].person_id
             if name:
-                handicapped[row, column[name]] -= settings.keep_margin
+                handicapped[row, column[name]] -= settings.gallery_keep_margin
         competes = np.array(
-            [track.time_since_update_s <= settings.drop_after_s for track in tracks],
+            [track.time_since_update_s <= settings.gallery_drop_after_s for track in tracks],
             dtype=np.bool_,
         )
-        is_near = handicapped < settings.max_distance
+        is_near = handicapped < settings.gallery_max_distance
         nearest = handicapped.min(axis=1, keepdims=True)
-        is_nearest = handicapped <= nearest + settings.keep_margin
+        is_nearest = handicapped <= nearest + settings.gallery_keep_margin
         # By how much a pair is within the gate: two doubtful pairs do not outweigh a sure one.
-        weight = settings.max_distance - handicapped
+        weight = settings.gallery_max_distance - handicapped
         found = assign(weight, is_near & is_nearest & competes[:, None])
         matches = {
             track.track_id: ''
@@ -231,11 +232,11 @@ class Identifier:
             if name and name == memory.person_id:
                 memory.matched_s, memory.candidate = stamp_s, ''
                 continue
-            if memory.person_id and stamp_s - memory.matched_s > settings.drop_after_s:
+            if memory.person_id and stamp_s - memory.matched_s > settings.gallery_drop_after_s:
                 memory.person_id = ''
             if name != memory.candidate:
                 memory.candidate, memory.candidate_s = name, stamp_s
-            if name and stamp_s - memory.candidate_s >= settings.name_after_s:
+            if name and stamp_s - memory.candidate_s >= settings.gallery_name_after_s:
                 self._give(memory, name, stamp_s)
 
     def _give(self, memory: _Memory, person_id: str, stamp_s: float) -> None:
@@ -247,9 +248,13 @@ class Identifier:
 
 
 def with_names(tracks: Sequence[Track], identities: dict[int, Identity]) -> list[Track]:
-    """Return the tracks with their `person_id` filled in; those without one as they are."""
+    """Return the tracks with the name and similarity of those who have one."""
     return [
-        replace(track, person_id=identities[track.track_id].person_id)
+        replace(
+            track,
+            person_id=identities[track.track_id].person_id,
+            person_similarity=identities[track.track_id].similarity,
+        )
         if track.track_id in identities
         else track
         for track in tracks

@@ -38,7 +38,11 @@ def _with_looks(
     settings: TrackerSettings,
 ) -> Float[np.ndarray, 'track person']:
     return similarity.fastpose_similarity(
-        position, distance, settings.position_weight, settings.max_appearance_distance
+        position,
+        distance,
+        settings.position_weight,
+        settings.max_appearance_distance,
+        settings.similarity_form,
     )
 
 
@@ -167,7 +171,11 @@ class ReId(Strategy):
     ) -> tuple[Float[np.ndarray, 'track person'], Bool[np.ndarray, 'track person']]:
         """Return the similarity of all pairs, in [0, 1], and which pairs may be matched."""
         alike = similarity.fastpose_similarity(
-            cues.grown_iou * cues.certainty, cues.distance, 0.0, settings.max_appearance_distance
+            cues.grown_iou * cues.certainty,
+            cues.distance,
+            0.0,
+            settings.max_appearance_distance,
+            settings.similarity_form,
         )
         near = cues.grown_iou >= _MIN_GROWN_IOU
         return alike, near & (alike >= settings.min_similarity)

@@ -48,6 +48,7 @@ class PaperEngine:
 
     model_id = 'paper-00000000'
     device_name = 'paper'
+    embedding_dim = 4
     fallback_reason = ''
 
     def __init__(self):

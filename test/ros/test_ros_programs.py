@@ -24,6 +24,7 @@ from pose_tracking_ros.ros.tracker_node import TrackerNode
 class Engine:
     model_id = device_name = 'paper'
     fallback_reason = ''
+    embedding_dim = 0
     def warm_up(self):
         print('loading', flush=True)
         time.sleep({load_s})

@@ -58,6 +58,7 @@ def random_track(rng, number):
         time_since_update_s=float(rng.uniform(0, 2)),
         occluder_id=int(rng.integers(0, 9)),
         person_id=NAMES[number % len(NAMES)],
+        person_similarity=0.5 + 0.01 * number,
     )
 
 
@@ -72,6 +73,7 @@ def pose_object(track, with_embedding):
     pose = TrackedPose(
         track_id=track.track_id,
         person_id=track.person_id,
+        person_similarity=track.person_similarity,
         state=int(track.state),
         is_matched=track.is_matched,
         age=duration(track.age_s),

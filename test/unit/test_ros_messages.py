@@ -55,6 +55,7 @@ def track(track_id=1, **changes):
         'time_since_update_s': 0.0,
         'occluder_id': 7,
         'person_id': 'anna',
+        'person_similarity': 0.75,
     }
     return Track(**{**fields, **changes})
 
@@ -93,6 +94,7 @@ def test_every_field_of_a_track_arrives(writer):
     assert array.processing_time == Duration(sec=0, nanosec=125_000_000)
     (pose,) = array.poses
     assert (pose.track_id, pose.person_id, pose.occluder_id) == (1, 'anna', 7)
+    assert pose.person_similarity == 0.75
     assert (pose.state, pose.is_matched) == (TrackedPose.CONFIRMED, True)
     assert (pose.score, pose.visibility) == (0.75, 0.5)
     assert pose.age == Duration(sec=12, nanosec=250_000_000)

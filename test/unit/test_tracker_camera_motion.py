@@ -75,6 +75,7 @@ class _Shifted:
     """An engine that knows where the people are."""
 
     model_id, device_name, fallback_reason = 'test', 'test', ''
+    embedding_dim = 0
 
     def __init__(self) -> None:
         self.shift = 0.0
@@ -103,4 +104,5 @@ def test_pipeline_finds_the_motion_and_tells_the_tracker() -> None:
         left = 120 - int(engine.shift)
         result = pipeline.process(np.ascontiguousarray(wide[:, left : left + 640]), number / 10)
     assert [track.track_id for track in result.tracks] == [1, 2]
-    assert list(result.timings_s) == ['infer', 'camera_motion', 'track']
+    assert list(result.timings_s) == ['infer', 'camera_motion', 'track', 'name']
+    assert result.camera_motion_problem == ''

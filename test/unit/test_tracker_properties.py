@@ -7,10 +7,10 @@ import pytest
 
 from pose_tracking_ros.people import People, Track, TrackState
 from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.tracking.strategies import STRATEGIES
 from pose_tracking_ros.tracking.tracker import Tracker
 
 SIZE = (1280, 720)
-STRATEGIES = ('occlusion_aware', 'iou', 'reid')
 
 
 def crowd(

@@ -8,6 +8,7 @@ from tracker_frames import SIZE, frame, kinds, look, person, play
 
 from pose_tracking_ros.people import EventKind, People, TrackState
 from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.tracking.strategies import STRATEGIES
 from pose_tracking_ros.tracking.tracker import Tracker
 
 
@@ -107,7 +108,7 @@ class TestSettings:
         tracks = play(tracker, [frame()] * 4, start_s=0.5)
         assert [len(now) for now in tracks] == [1, 1, 0, 0]
 
-    @pytest.mark.parametrize('strategy', ['occlusion_aware', 'iou', 'reid'])
+    @pytest.mark.parametrize('strategy', STRATEGIES)
     def test_every_strategy_follows_one_person(self, strategy):
         tracker = Tracker(TrackerSettings(strategy=strategy))
         tracks = play(tracker, [frame(person(100 + 5 * i, embedding=look(1))) for i in range(20)])
@@ -115,7 +116,7 @@ class TestSettings:
 
     def test_the_strategy_can_change_while_running(self):
         tracker = Tracker(TrackerSettings())
-        for i, strategy in enumerate(['occlusion_aware', 'iou', 'reid', 'occlusion_aware']):
+        for i, strategy in enumerate([*STRATEGIES, 'occlusion_aware']):
             tracker.apply_settings(TrackerSettings(strategy=strategy))
             tracks = play(tracker, [frame(person(100, embedding=look(1)))] * 5, start_s=0.5 * i)
             assert [track.track_id for track in tracks[-1]] == [1]

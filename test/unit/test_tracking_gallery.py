@@ -5,11 +5,11 @@ import threading
 import numpy as np
 import pytest
 
+from pose_tracking_ros.settings import GallerySettings
 from pose_tracking_ros.tracking.gallery import (
     Contents,
     Gallery,
     GalleryError,
-    GallerySettings,
     check_person_id,
     spread_looks,
 )
@@ -63,7 +63,7 @@ class TestPeople:
             known.forget('Zoe')
 
     def test_the_number_of_people_is_bounded(self):
-        known = gallery(max_people=2)
+        known = gallery(gallery_max_people=2)
         known.enroll('Anna', unit(0))
         known.enroll('Bo', unit(90))
         with pytest.raises(GalleryError, match='at most 2 people, got 3; forget somebody or'):
@@ -75,10 +75,10 @@ class TestPeople:
         known = gallery()
         known.enroll('Anna', unit(0, 90))
         with pytest.raises(GalleryError, match="at most 1 looks of each person, got 2 of 'Anna'"):
-            known.apply_settings(GallerySettings(max_looks=1))
+            known.apply_settings(GallerySettings(gallery_max_looks=1))
         known.enroll('Anna', unit(180))
         assert known.contents.counts.tolist() == [3]
-        known.apply_settings(GallerySettings(max_looks=3))
+        known.apply_settings(GallerySettings(gallery_max_looks=3))
         known.enroll('Anna', unit(45))
         assert known.contents.counts.tolist() == [3]
 
@@ -132,7 +132,7 @@ class TestLooks:
 
     def test_looks_of_all_sides_survive_many_of_one(self):
         rng = np.random.default_rng(0)
-        known = gallery(max_looks=4)
+        known = gallery(gallery_max_looks=4)
         known.enroll('Anna', unit(0, 120, 240))
         for _ in range(50):
             known.enroll('Anna', unit(*rng.uniform(-15, 15, 5)))
@@ -190,7 +190,7 @@ class TestLooks:
 
 
 def test_memory_is_bounded():
-    known = gallery(max_people=20, max_looks=5)
+    known = gallery(gallery_max_people=20, gallery_max_looks=5)
     rng = np.random.default_rng(0)
     for i in range(400):
         looks = rng.normal(size=(3, DIM))
@@ -205,7 +205,7 @@ def test_contents_of_another_length_are_refused():
 
 
 def test_readers_see_whole_people_while_others_write():
-    known = gallery(max_looks=3)
+    known = gallery(gallery_max_looks=3)
     is_over, wrong = threading.Event(), []
 
     def write(name: str) -> None:

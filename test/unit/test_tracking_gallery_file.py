@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from pose_tracking_ros.settings import GallerySettings
 from pose_tracking_ros.tracking import gallery_file
-from pose_tracking_ros.tracking.gallery import Gallery, GalleryError, GallerySettings
+from pose_tracking_ros.tracking.gallery import Gallery, GalleryError
 from pose_tracking_ros.tracking.gallery_file import FORMAT, load_gallery, save_gallery
 
 MODEL, DIM = 'lite@0123', 8
@@ -117,8 +118,8 @@ def test_another_length(path: Path) -> None:
 
 def test_more_than_the_limits_allow(path: Path) -> None:
     for settings, message in (
-        (GallerySettings(max_people=1), 'at most 1 people, got 2'),
-        (GallerySettings(max_looks=1), 'at most 1 looks of each person, got 2'),
+        (GallerySettings(gallery_max_people=1), 'at most 1 people, got 2'),
+        (GallerySettings(gallery_max_looks=1), 'at most 1 looks of each person, got 2'),
     ):
         with pytest.raises(GalleryError, match=rf'gallery\.safetensors: expected {message}'):
             load_gallery(path, MODEL, DIM, settings)

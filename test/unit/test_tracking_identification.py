@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pose_tracking_ros.people import Track, TrackState
-from pose_tracking_ros.settings import TrackerSettings
+from pose_tracking_ros.settings import GallerySettings, TrackerSettings
 from pose_tracking_ros.simulation.scenes import make_scene
 from pose_tracking_ros.simulation.truth import people_from_truth
-from pose_tracking_ros.tracking.gallery import Gallery, GalleryError, GallerySettings
+from pose_tracking_ros.tracking.gallery import Gallery, GalleryError
 from pose_tracking_ros.tracking.identification import Identifier, Identity, with_names
 from pose_tracking_ros.tracking.tracker import Tracker
 
@@ -81,7 +81,7 @@ class TestGettingAName:
         assert first * step_s == pytest.approx(0.5, abs=0.021)
 
     def test_at_once_if_so_wanted(self):
-        identify = identifier(('Anna', 0), name_after_s=0.0)
+        identify = identifier(('Anna', 0), gallery_name_after_s=0.0)
         assert names_after(identify, [[track(1, 0)]]) == [{1: 'Anna'}]
 
     def test_only_after_matching_without_interruption(self):
@@ -96,7 +96,7 @@ class TestGettingAName:
         assert names_after(identifier(), [[track(1, 0)], []]) == [{}, {}]
 
     def test_similarity_is_that_of_the_nearest_look(self):
-        identify = identifier(('Anna', 0), ('Anna', 50), name_after_s=0.0)
+        identify = identifier(('Anna', 0), ('Anna', 50), gallery_name_after_s=0.0)
         found = identify.update([track(1, 30)], 0.0)
         distance = 2 * np.sin(np.deg2rad(10))
         assert found[1].person_id == 'Anna'
@@ -112,28 +112,30 @@ class TestGettingAName:
 
 class TestOneNameOneTrack:
     def test_the_nearest_track_has_it(self):
-        identify = identifier(('Anna', 0), name_after_s=0.0)
+        identify = identifier(('Anna', 0), gallery_name_after_s=0.0)
         assert names_after(identify, [[track(1, 20), track(2, 5)]]) == [{2: 'Anna'}]
 
     def test_all_tracks_and_people_are_matched_together(self):
         # Track 1 is nearest to Anna, too, but only track 2 could be nobody else.
-        identify = identifier(('Anna', 0), ('Bo', 24), name_after_s=0.0)
+        identify = identifier(('Anna', 0), ('Bo', 24), gallery_name_after_s=0.0)
         found = names_after(identify, [[track(1, 11), track(2, -10)]])
         assert found == [{1: 'Bo', 2: 'Anna'}]
 
     def test_nobody_gets_a_name_because_the_right_one_is_taken(self):
         # Track 2 resembles Anna (20 degrees), and Bo far less (35): it is not Bo.
-        identify = identifier(('Anna', 0), ('Bo', 55), name_after_s=0.0)
+        identify = identifier(('Anna', 0), ('Bo', 55), gallery_name_after_s=0.0)
         assert names_after(identify, [[track(1, 0), track(2, 20)]]) == [{1: 'Anna'}]
 
     def test_a_doubtful_pair_does_not_displace_a_sure_one(self):
-        identify = identifier(('Anna', 0), ('Bo', 45), name_after_s=0.0, keep_margin=2.0)
+        identify = identifier(
+            ('Anna', 0), ('Bo', 45), gallery_name_after_s=0.0, gallery_keep_margin=2.0
+        )
         # Both could be had: 1 as Bo, just so, and 2 as Anna, just so.
         assert names_after(identify, [[track(1, 5), track(2, -39)]]) == [{1: 'Anna'}]
 
     def test_never_two_tracks_with_one_name(self):
         rng = np.random.default_rng(0)
-        identify = identifier(('Anna', 0), ('Bo', 40), ('Cleo', 90), name_after_s=0.2)
+        identify = identifier(('Anna', 0), ('Bo', 40), ('Cleo', 90), gallery_name_after_s=0.2)
         angle = rng.uniform(-40, 130, 8)
         named = 0
         for i in range(400):
@@ -296,7 +298,7 @@ class TestEnrollingATrack:
         assert identify.enroll_track('Anna', 1) == 10
 
     def test_enrolling_while_images_come_in(self):
-        identify = identifier(max_people=1000)
+        identify = identifier(gallery_max_people=1000)
         identify.update([track(1, 0)], 0.0)
         is_over, failed = threading.Event(), []
 

@@ -162,3 +162,13 @@ def test_the_gate_reaches_further_after_a_longer_time(strategy):
     now = scene((135, NOBODY))
     assert decide(strategy, cues_of(scene((100, NOBODY)), now, dt_s=0.05)) == {}
     assert decide(strategy, cues_of(scene((100, NOBODY)), now, dt_s=0.6)) == {0: 0}
+
+
+@pytest.mark.parametrize('name', ['occlusion_aware', 'reid'])
+def test_the_printed_form_prefers_unlike_looks(name: str) -> None:
+    now = scene((100, A), (108, B))
+    cues = cues_of(scene((104, A)), now)
+    corrected, _ = STRATEGIES[name].compare(cues, SETTINGS)
+    literal, _ = STRATEGIES[name].compare(cues, TrackerSettings(similarity_form='literal'))
+    assert corrected[0, 0] > corrected[0, 1]
+    assert literal[0, 0] < literal[0, 1]
