@@ -160,7 +160,7 @@ def test_pip_and_make_setup_install_the_same():
 
 
 # Names under which a distribution is imported, where they differ from its own.
-DISTRIBUTIONS = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml'}
+DISTRIBUTIONS = {'backports': 'backports-zstd', 'cv2': 'opencv-python-headless', 'yaml': 'pyyaml'}
 
 
 def third_party_imports():
@@ -173,7 +173,8 @@ def third_party_imports():
                     names |= {alias.name.split('.')[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module:
                     names.add(node.module.split('.')[0])
-    names -= {*sys.stdlib_module_names, 'pose_tracking_ros'}
+    # Python 3.14 has `compression`; before, `backports` takes its place.
+    names -= {*sys.stdlib_module_names, 'compression', 'pose_tracking_ros'}
     return {DISTRIBUTIONS.get(name, name.replace('_', '-')) for name in names}
 
 
