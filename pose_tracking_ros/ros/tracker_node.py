@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from pose_tracking_ros.inference.engine import Engine
     from pose_tracking_ros.pipeline import Pipeline
     from pose_tracking_ros.ros.processor import Processor
-    from pose_tracking_ros.tracking.known_people import KnownPeople
 
 EngineFactory = Callable[[NetworkSettings], 'Engine']
 _Transition = Callable[['TrackerNode', LifecycleState], TransitionCallbackReturn]
@@ -158,23 +157,20 @@ class TrackerNode(LifecycleNode):
     @_telling
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network, run it once and announce the skeleton."""
-        from pose_tracking_ros.pipeline import Pipeline
-        from pose_tracking_ros.tracking.tracker import Tracker
+        from pose_tracking_ros.pipeline import make_pipeline
 
         network = self._store.get(NetworkSettings)
         self.get_logger().info(f'loading network {network.preset}, weights {network.weights}')
         try:
             engine = self._load(network)
             engine.warm_up()
-            known_people = self._known_people(engine)
+            pipeline = make_pipeline(engine, self._store)
         except (OSError, ValueError, RuntimeError, ImportError) as error:
             self.get_logger().error(f'cannot be configured: {error}')
             return TransitionCallbackReturn.FAILURE
         if engine.fallback_reason:
             self._health.report('device', f'running on the CPU: {engine.fallback_reason}')
-        self._pipeline = Pipeline(
-            engine, Tracker(self._store.get(TrackerSettings)), known_people=known_people
-        )
+        self._pipeline = pipeline
         self._outputs = Outputs(self, COCO_17, engine.model_id, self._draw)
         self.get_logger().info(f'{engine.model_id} is ready on {engine.device_name}')
         return super().on_configure(state)
@@ -227,17 +223,6 @@ class TrackerNode(LifecycleNode):
         self._release_activity()
         self._release_configuration()
         return TransitionCallbackReturn.SUCCESS
-
-    def _known_people(self, engine: Engine) -> KnownPeople:
-        """Return the gallery for an engine.
-
-        Raises:
-            GalleryError: its file cannot be used.
-        """
-        from pose_tracking_ros.tracking.known_people import KnownPeople
-
-        settings = self._store.get(GallerySettings)
-        return KnownPeople(engine.model_id, engine.embedding_dim, settings)
 
     def _listen(self) -> None:
         self._input.open(self._settings.image_transport, self._settings.image_qos)
