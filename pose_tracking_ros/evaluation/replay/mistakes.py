@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from pose_tracking_ros.evaluation.mot_metrics import matches_distractor
 from pose_tracking_ros.evaluation.replay.clear_matching import ClearMatcher, Matches
@@ -83,7 +83,9 @@ def matched_frames(recording: Recording, match: TruthMatch) -> Iterator[MatchedF
         truth = match.frames[number - 1]
         if truth is None:
             continue
-        tracks = frame.shown
+        # As where figures are counted, boxes without extent are left out.
+        truth = _select(truth, np.flatnonzero(_has_extent(truth.boxes)))
+        tracks = [track for track in frame.shown if _has_extent(track.box)]
         found = np.array([track.box for track in tracks], np.float64).reshape(-1, 4)
         ious = pairwise_iou(truth.boxes.astype(np.float64), found)
         kept = np.flatnonzero(~matches_distractor(ious, truth.is_ignored))
@@ -182,6 +184,10 @@ class _Spells:
             shown_ns=(middle_ns,),
             boxes=np.asarray(box)[None],
         )
+
+
+def _has_extent(boxes: Float[np.ndarray, '*place 4']) -> Bool[np.ndarray, '*place']:
+    return np.asarray((boxes[..., 2:] > boxes[..., :2]).all(axis=-1))
 
 
 def _select(truth: TruthFrame, rows: np.ndarray) -> TruthFrame:
