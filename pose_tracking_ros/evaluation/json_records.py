@@ -55,6 +55,14 @@ class Record:
             raise self._mismatch(field, 'a whole number', value)
         return value
 
+    def number(self, field: str) -> float:
+        """Return a finite number."""
+        value = self._value(field, 'a finite number')
+        array = _finite([value])
+        if array is None:
+            raise self._mismatch(field, 'a finite number', value)
+        return float(array[0])
+
     def text(self, field: str) -> str:
         """Return a text; a whole number is taken for its digits."""
         value = self._value(field, 'a text')

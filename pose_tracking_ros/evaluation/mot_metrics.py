@@ -28,7 +28,7 @@ from pose_tracking_ros.tracking.similarity import pairwise_iou
 
 # MOTChallenge: person on a vehicle, static person, distractor, reflection. MOT20 adds 6, vehicles
 # without a motor, of which earlier benchmarks have none in the way of results.
-_DISTRACTORS = (2, 7, 8, 12)
+DISTRACTORS = (2, 7, 8, 12)
 _MIN_IOU = 0.5
 _EPSILON = float(np.finfo('float').eps)
 
@@ -152,7 +152,7 @@ def _prepare(truth: MotBoxes, result: MotBoxes) -> dict[str, Any]:
     slices = zip(truth.slices(frames), result.slices(frames), strict=True)
     for there, found in slices:
         iou = pairwise_iou(truth.boxes[there], result.boxes[found])
-        kept = ~matches_distractor(iou, np.isin(truth.classes[there], _DISTRACTORS))
+        kept = ~matches_distractor(iou, np.isin(truth.classes[there], DISTRACTORS))
         truth_of_frame.append(truth.ids[there][wanted[there]])
         result_of_frame.append(result.ids[found][kept])
         ious.append(iou[np.ix_(wanted[there], kept)])

@@ -151,18 +151,14 @@ class BagReader:
     def stamps(self, topic: str) -> list[int]:
         """Return the header stamps of a topic's images, readable or not, in the order recorded.
 
-        The stamp of image number n is at n - 1. A message without a readable header has the time
-        of its recording instead.
+        The stamp of image number n is at n - 1. A message without a stamp, or without a readable
+        header, has the time of its recording instead.
 
         Raises:
             BagError: the bag lacks the topic, or it holds no images.
         """
         self.check_image_topic(topic)
-        return [
-            stored.received_ns if stamp_ns is None else stamp_ns
-            for stored in self.raw(topic)
-            for stamp_ns in (header_stamp_ns(stored),)
-        ]
+        return [header_stamp_ns(stored) or stored.received_ns for stored in self.raw(topic)]
 
     def messages(self, topic: str) -> Iterator[tuple[int, Any]]:
         """Yield the time of recording (ns) and each readable message, in the order recorded.
