@@ -37,6 +37,7 @@ class OverlayVideo:
     """Draws the processed images and writes them as video and contact sheet; a context manager.
 
     The video keeps the time of the source: where images were dropped, the last drawn one stays.
+    Images of another size than the first are scaled to it, because a video has one size.
 
     Args:
         video: file of the video.
@@ -63,6 +64,9 @@ class OverlayVideo:
         drawn_tracks = [t for t in frame.tracks if t.state != TrackState.TENTATIVE]
         self._trails.update(drawn_tracks, frame.stamp_ns * 1e-9)
         drawn = draw_tracks(image, drawn_tracks, self._trails)
+        if self._held is not None and drawn.shape != self._held[1].shape:
+            height, width = self._held[1].shape[:2]
+            drawn = np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA))
         if self._sample.is_due:
             caption = f'image {number}, {len(frame.shown)} people'
             self._sample.offer((drawn, caption))

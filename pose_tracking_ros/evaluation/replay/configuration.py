@@ -75,8 +75,9 @@ def make_configuration(name: str, values: Mapping[str, Any]) -> Configuration:
             raise EvaluationError(f'configuration {name}: {_unknown(key, owners)}')
         settings_class, field = owners[key]
         # As the node does: people write `max_lost_s: 5`, which YAML reads as a whole number.
-        is_lossless = type(value) is int and isinstance(field.default, float | str)
-        chosen[settings_class][key] = type(field.default)(value) if is_lossless else value
+        wanted: type = type(field.default)
+        is_lossless = type(value) is int and wanted in (float, str)
+        chosen[settings_class][key] = wanted(value) if is_lossless else value
     try:
         return Configuration(name, {one: one(**chosen[one]) for one in _CLASSES})
     except ValueError as error:
