@@ -24,6 +24,7 @@ from pose_tracking_ros.evaluation.mot_commands import add_compare_trackers, add_
 from pose_tracking_ros.evaluation.pose_nms_fit import STARTS, fit_pose_nms
 from pose_tracking_ros.evaluation.posetrack_command import add_posetrack
 from pose_tracking_ros.evaluation.reid import evaluate_crops
+from pose_tracking_ros.evaluation.replay.command import add_bag
 from pose_tracking_ros.evaluation.tracker_speed import add_tracker_speed
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.inference.loading import DeviceError
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_compare_trackers(commands)
     add_tracker_speed(commands)
     add_ablation(commands)
+    add_bag(commands)
     options = parser.parse_args(arguments)
     try:
         report = options.run(options)
