@@ -88,6 +88,22 @@ class TrackerSettings:
         high=1.0,
         live=True,
     )
+    min_duplicate_iou: float = setting(
+        0.85,
+        'Two tracks whose boxes overlap by this IoU, and whose poses and looks agree, follow one '
+        'body.',
+        low=0.1,
+        high=1.0,
+        live=True,
+    )
+    merge_after_s: float = setting(
+        0.5,
+        'Of two tracks that have followed one body for this long the younger is given up.',
+        unit='s',
+        low=0.0,
+        high=600.0,
+        live=True,
+    )
     confirm_after_s: float = setting(
         0.15, 'A new track is tentative for this long.', unit='s', low=0.0, high=10.0, live=True
     )

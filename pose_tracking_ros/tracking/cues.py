@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.tracking import motion, similarity
 from pose_tracking_ros.tracking.occlusion import Visibility
+from pose_tracking_ros.tracking.pose_motion import expect_poses
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
 # The gate reaches so many standard deviations of the expected centre, and never further than
@@ -118,10 +119,23 @@ class Cues:
             return self.distance
         return np.where(is_valid, self.distance, np.nan)
 
+    @cached_property
+    def expected_poses(self) -> Float[np.ndarray, 'track joint 2']:
+        """Poses expected in the expected boxes, px."""
+        tracks = self.tracks
+        return expect_poses(
+            tracks.keypoints,
+            tracks.seen,
+            tracks.last_boxes,
+            tracks.usual_poses,
+            self.predicted_boxes,
+            self.unseen_s,
+        )
+
     def pose_similarity(
         self, where: Bool[np.ndarray, 'track person']
     ) -> Float[np.ndarray, 'track person']:
-        """Return the OKS of each track's last pose, moved with its box, and detected poses.
+        """Return the OKS of each track's expected pose and detected poses.
 
         Args:
             where: the pairs to compare; the others are NaN, as are those that cannot be judged.
@@ -134,12 +148,10 @@ class Cues:
             return alike
         joints = tracks.keypoints.shape[1]
         sigmas = COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA)
-        boxes = self.predicted_boxes
-        carried = motion.carry_keypoints(tracks.keypoints, tracks.last_boxes, boxes)
         alike[row, person] = similarity.object_keypoint_similarity(
-            carried[row],
+            self.expected_poses[row],
             tracks.seen[row],
-            similarity.box_areas(boxes)[row],
+            similarity.box_areas(self.predicted_boxes)[row],
             self.keypoints[person],
             self.visibility.seen[person],
             _POSE_SIGMA_SCALE * sigmas,

@@ -226,16 +226,3 @@ def reach_px(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'trac
     """
     deviations: Float[np.ndarray, 'track 2'] = np.sqrt(moments[:, VAR_POSITION, :2])
     return deviations
-
-
-def carry_keypoints(
-    keypoints: Float[np.ndarray, 'track joint 2'],
-    from_boxes: Float[np.ndarray, 'track 4'],
-    to_boxes: Float[np.ndarray, 'track 4'],
-) -> Float[np.ndarray, 'track joint 2']:
-    """Return poses moved and scaled as their boxes were; float32, NaN stays NaN."""
-    from_sizes = np.maximum(from_boxes[:, 2:] - from_boxes[:, :2], 1.0)
-    scale = (to_boxes[:, 2:] - to_boxes[:, :2]) / from_sizes
-    shift = to_boxes[:, :2] - scale * from_boxes[:, :2]
-    carried: Float[np.ndarray, 'track joint 2'] = keypoints * scale[:, None] + shift[:, None]
-    return carried.astype(np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 from pose_tracking_ros.people import Track, TrackState
 from pose_tracking_ros.tracking import motion
 from pose_tracking_ros.tracking.occlusion import keypoint_states
+from pose_tracking_ros.tracking.pose_motion import expect_poses
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
 _STATES = {int(state): state for state in TrackState}
@@ -17,9 +18,8 @@ def take_snapshot(
 ) -> list[Track]:
     """Return all tracks as of one image, in the order of their ids.
 
-    Tracks without a detection get the expected box and the last pose moved along with it. The
-    scores of such joints fade to 0 over the tracker's memory: what was seen long ago counts for
-    less and less.
+    Tracks without a detection get the expected box and the pose expected in it. The scores of such
+    joints fade to 0 over the tracker's memory: what was seen long ago counts for less and less.
 
     Args:
         tracks: the tracks after this image.
@@ -38,8 +38,13 @@ def take_snapshot(
     unseen_s = stamp_s - tracks.matched_s
     if not all(is_matched.tolist()):
         unmatched = np.flatnonzero(~is_matched)
-        keypoints[unmatched] = motion.carry_keypoints(
-            keypoints[unmatched], tracks.last_boxes[unmatched], tracks.boxes[unmatched]
+        keypoints[unmatched] = expect_poses(
+            keypoints[unmatched],
+            tracks.seen[unmatched],
+            tracks.last_boxes[unmatched],
+            tracks.usual_poses[unmatched],
+            tracks.boxes[unmatched],
+            unseen_s[unmatched],
         )
         trust = np.maximum(1.0 - unseen_s[unmatched] / memory_s, 0.0)
         keypoint_scores[unmatched] *= trust[:, None].astype(np.float32)

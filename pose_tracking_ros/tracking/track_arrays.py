@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from pose_tracking_ros.people import People, TrackState
 from pose_tracking_ros.tracking import motion
 from pose_tracking_ros.tracking.occlusion import Visibility
+from pose_tracking_ros.tracking.pose_motion import relative_poses
 
 
 @dataclass(eq=False)
@@ -38,6 +39,7 @@ class TrackArrays:
         keypoints: of the last detection; NaN where not estimated; px.
         keypoint_scores: of the last detection.
         seen: joints seen in the last detection.
+        usual_poses: where the joints usually are, relative to the box; see `pose_motion`.
         embeddings: running appearance of unit length; zero when none is known.
         has_embedding: tracks whose appearance is known.
         occluder_ids: the track in front, 0 for none.
@@ -60,6 +62,7 @@ class TrackArrays:
     keypoints: Float[np.ndarray, 'track joint 2']
     keypoint_scores: Float[np.ndarray, 'track joint']
     seen: Bool[np.ndarray, 'track joint']
+    usual_poses: Float[np.ndarray, 'track joint 2']
     embeddings: Float[np.ndarray, 'track dim']
     has_embedding: Bool[np.ndarray, 'track']
     occluder_ids: Int[np.ndarray, 'track']
@@ -86,6 +89,7 @@ class TrackArrays:
             keypoints=np.zeros((0, joints, 2), np.float32),
             keypoint_scores=np.zeros((0, joints), np.float32),
             seen=np.zeros((0, joints), flag),
+            usual_poses=np.zeros((0, joints, 2), real),
             embeddings=np.zeros((0, dim), np.float32),
             has_embedding=np.zeros(0, flag),
             occluder_ids=np.zeros(0, whole),
@@ -133,6 +137,7 @@ class TrackArrays:
             keypoints=people.keypoints[which],
             keypoint_scores=people.keypoint_scores[which],
             seen=visibility.seen[which],
+            usual_poses=relative_poses(people.keypoints[which], boxes),
             embeddings=np.where(
                 is_trusted[which, None], people.embeddings[which], np.float32(0.0)
             ),
@@ -162,6 +167,7 @@ class TrackArrays:
             self.keypoints = np.full((count, joints, 2), np.nan, np.float32)
             self.keypoint_scores = np.zeros((count, joints), np.float32)
             self.seen = np.zeros((count, joints), np.bool_)
+            self.usual_poses = np.full((count, joints, 2), np.nan)
         if self.embeddings.shape[1] != dim:
             self.embeddings = np.zeros((count, dim), np.float32)
             self.has_embedding = np.zeros(count, np.bool_)

@@ -13,6 +13,7 @@ from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking import motion
 from pose_tracking_ros.tracking.appearance import blend_embeddings
 from pose_tracking_ros.tracking.camera_warp import move_tracks
+from pose_tracking_ros.tracking.duplicates import DuplicateFinder
 from pose_tracking_ros.tracking.life_cycle import next_states
 from pose_tracking_ros.tracking.matching import (
     NOBODY,
@@ -25,6 +26,7 @@ from pose_tracking_ros.tracking.occlusion import (
     find_occluders,
     judge_visibility,
 )
+from pose_tracking_ros.tracking.pose_motion import learn_usual_poses
 from pose_tracking_ros.tracking.similarity import pairwise_iou
 from pose_tracking_ros.tracking.snapshot import take_snapshot
 from pose_tracking_ros.tracking.strategies import STRATEGIES
@@ -63,6 +65,7 @@ class Tracker:
         self._model = model or motion.MotionModel()
         self._strategy = STRATEGIES[self._settings.strategy]
         self._tracks = TrackArrays.none()
+        self._duplicates = DuplicateFinder()
         self._events: deque[TrackEvent] = deque(maxlen=_MAX_WAITING_EVENTS)
         self._next_id = 1
         self._session_id = 1
@@ -91,6 +94,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget all tracks and begin a new session. Events not yet taken stay."""
         self._tracks = TrackArrays.none()
+        self._duplicates = DuplicateFinder()
         self._stamp_s = None
         self._session_id += 1
 
@@ -157,12 +161,15 @@ class Tracker:
             strategy=self._strategy,
             settings=self._settings,
         )
-        self._take_over(people, visibility, matches, stamp_s)
+        self._take_over(people, visibility, matches, stamp_s, stamp_s - previous_s)
         person_of = self._start_tracks(people, visibility, matches, stamp_s)
         self._tracks.occluder_ids = find_occluders(
             self._tracks.boxes, self._tracks.ids, person_of, visibility, _MIN_OCCLUDER_SHARE
         )
-        self._live(matches, stamp_s)
+        duplicates = self._duplicates.find(
+            self._tracks, person_of, visibility, stamp_s, self._settings
+        )
+        self._live(matches, duplicates, stamp_s)
         self._stamp_s = stamp_s
         return take_snapshot(
             tracks=self._tracks,
@@ -186,6 +193,7 @@ class Tracker:
         visibility: Visibility,
         matches: Matches,
         stamp_s: float,
+        elapsed_s: float,
     ) -> None:
         """Bring the tracks up to date with their detections."""
         tracks, person_of = self._tracks, matches.person_of
@@ -218,9 +226,14 @@ class Tracker:
         tracks.is_hidden[rows] = is_hidden
         tracks.last_boxes[rows] = boxes
         tracks.boxes[rows] = boxes
-        tracks.keypoints[rows] = people.keypoints.take(person, axis=0)
+        keypoints = people.keypoints.take(person, axis=0)
+        seen = visibility.seen.take(person, axis=0)
+        tracks.usual_poses[rows] = learn_usual_poses(
+            tracks.usual_poses[rows], keypoints, boxes, seen & ~is_hidden[:, None], elapsed_s
+        )
+        tracks.keypoints[rows] = keypoints
         tracks.keypoint_scores[rows] = people.keypoint_scores.take(person, axis=0)
-        tracks.seen[rows] = visibility.seen.take(person, axis=0)
+        tracks.seen[rows] = seen
         is_trusted = self._strategy.trusts_appearance(visibility) & visibility.has_embedding
         self._learn(people, matched, person, is_trusted.take(person))
 
@@ -316,14 +329,14 @@ class Tracker:
         self._next_id += count
         return np.concatenate([person_of, which])
 
-    def _live(self, matches: Matches, stamp_s: float) -> None:
+    def _live(self, matches: Matches, duplicates: list[int], stamp_s: float) -> None:
         """Move every track on in its life, tell what happened, and let the dead go."""
         tracks = self._tracks
         before = tracks.states
         after = next_states(tracks, stamp_s, self._settings)
-        for stand_in in matches.stand_in_of.values():
-            if stand_in != NOBODY:
-                after[stand_in] = _REMOVED
+        obsolete = [*(row for row in matches.stand_in_of.values() if row != NOBODY), *duplicates]
+        if obsolete:
+            after[obsolete] = _REMOVED
         tracks.states = after
         has_surplus = len(tracks) > self._settings.max_tracks
         if not (matches.stand_in_of or has_surplus or any((after != before).tolist())):

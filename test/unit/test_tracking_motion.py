@@ -152,12 +152,3 @@ class TestCompleteBoxes:
         box = np.array([[0.0, 0, 640, 480]])
         completed, _ = motion.complete_boxes(box, np.array([[900.0, 900.0]]), (640, 480))
         np.testing.assert_allclose(completed, box)
-
-
-def test_poses_move_and_scale_with_their_boxes():
-    keypoints = np.array([[[10.0, 10.0], [20.0, 30.0], [np.nan, np.nan]]], dtype=np.float32)
-    carried = motion.carry_keypoints(
-        keypoints, np.array([[10.0, 10, 20, 30]]), np.array([[100.0, 50, 120, 90]])
-    )
-    np.testing.assert_allclose(carried[0, :2], [[100, 50], [120, 90]])
-    assert np.isnan(carried[0, 2]).all()
