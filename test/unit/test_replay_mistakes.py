@@ -10,12 +10,11 @@ from replay_samples import (
     recording,
     simulated_result,
     track,
+    trackeval_report,
     truth_frame,
     truth_match,
 )
 
-from pose_tracking_ros.evaluation.mot_files import NO_CLASS, MotBoxes
-from pose_tracking_ros.evaluation.mot_metrics import score_sequences
 from pose_tracking_ros.evaluation.replay.mistakes import (
     Mistake,
     MistakeKind,
@@ -92,16 +91,8 @@ def test_images_dropped_or_without_truth_are_passed_over():
 
 def test_counts_are_those_of_trackeval():
     result, _ = simulated_result()
-    made, match = result.recording, result.truth
-    truth_rows, result_rows = [], []
-    for number, one in made.numbered():
-        truth = match.frames[number - 1]
-        for i, box in enumerate(truth.boxes):
-            kind = 8 if truth.is_ignored[i] else 1
-            truth_rows.append((number, truth.person_ids[i], box, kind))
-        result_rows += [(number, t.track_id, t.box, NO_CLASS) for t in one.shown]
-    report = score_sequences({'a': boxes(truth_rows)}, {'a': boxes(result_rows)}).combined
-    found = find_mistakes(made, match)
+    report = trackeval_report(result)
+    found = find_mistakes(result.recording, result.truth)
     counts = {kind: sum(one.images for one in found if one.kind is kind) for kind in MistakeKind}
     assert report.idsw > 0
     assert report.fp > 0
@@ -110,17 +101,6 @@ def test_counts_are_those_of_trackeval():
         MistakeKind.MISS: report.fn,
         MistakeKind.FALSE_TRACK: report.fp,
     }
-
-
-def boxes(rows):
-    frames, ids, corners, classes = zip(*rows, strict=True)
-    return MotBoxes(
-        frames=np.array(frames),
-        ids=np.array(ids),
-        boxes=np.array(corners, np.float64),
-        scores=np.ones(len(frames)),
-        classes=np.array(classes),
-    )
 
 
 def mistake(kind, first, images=1):

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from pose_tracking_ros.evaluation.mot_metrics import matches_distractor
 from pose_tracking_ros.evaluation.replay.clear_matching import ClearMatcher, Matches
+from pose_tracking_ros.evaluation.replay.overlaps import image_overlaps
 from pose_tracking_ros.evaluation.replay.truth import TruthFrame, TruthMatch
 from pose_tracking_ros.people import Track
 from pose_tracking_ros.recordings.recording import FrameRecord, Recording
-from pose_tracking_ros.tracking.similarity import pairwise_iou
 
 
 class MistakeKind(Enum):
@@ -63,8 +62,8 @@ class MatchedFrame:
 
     Attributes:
         frame: the result.
-        truth: without those to be ignored.
-        tracks: confirmed ones found in the image, without those of ignored people.
+        truth: people who count.
+        tracks: those that count.
         track_ids: theirs, unique in the recording.
         matches: places in `truth` and `tracks`.
     """
@@ -79,21 +78,11 @@ class MatchedFrame:
 def matched_frames(recording: Recording, match: TruthMatch) -> Iterator[MatchedFrame]:
     """Yield the processed images for which there is truth, in order."""
     matcher = ClearMatcher()
-    for number, frame in recording.numbered():
-        truth = match.frames[number - 1]
-        if truth is None:
-            continue
-        # As where figures are counted, boxes without extent are left out.
-        truth = _select(truth, np.flatnonzero(_has_extent(truth.boxes)))
-        tracks = [track for track in frame.shown if _has_extent(track.box)]
-        found = np.array([track.box for track in tracks], np.float64).reshape(-1, 4)
-        ious = pairwise_iou(truth.boxes.astype(np.float64), found)
-        kept = np.flatnonzero(~matches_distractor(ious, truth.is_ignored))
-        people = np.flatnonzero(~truth.is_ignored)
-        tracks = [tracks[i] for i in kept]
-        ids = np.array([recording.unique_id(frame, track) for track in tracks], np.int64)
-        matches = matcher.match(truth.person_ids[people], ids, ious[np.ix_(people, kept)])
-        yield MatchedFrame(frame, _select(truth, people), tracks, ids.tolist(), matches)
+    for one in image_overlaps(recording, match):
+        if one.frame is not None:
+            matches = matcher.match(one.truth.person_ids, one.track_ids, one.ious)
+            ids = one.track_ids.tolist()
+            yield MatchedFrame(one.frame, one.truth, one.tracks, ids, matches)
 
 
 def find_mistakes(recording: Recording, match: TruthMatch) -> list[Mistake]:
@@ -184,18 +173,3 @@ class _Spells:
             shown_ns=(middle_ns,),
             boxes=np.asarray(box)[None],
         )
-
-
-def _has_extent(boxes: Float[np.ndarray, '*place 4']) -> Bool[np.ndarray, '*place']:
-    return np.asarray((boxes[..., 2:] > boxes[..., :2]).all(axis=-1))
-
-
-def _select(truth: TruthFrame, rows: np.ndarray) -> TruthFrame:
-    return TruthFrame(
-        stamp_ns=truth.stamp_ns,
-        person_ids=truth.person_ids[rows],
-        boxes=truth.boxes[rows],
-        keypoints=truth.keypoints[rows],
-        keypoint_visible=truth.keypoint_visible[rows],
-        is_ignored=truth.is_ignored[rows],
-    )
