@@ -79,6 +79,14 @@ def find_files(path: Path) -> BagFiles:
     return BagFiles(files, _announced(information), problems)
 
 
+def is_bag(path: Path) -> bool:
+    """Return whether a folder holds a bag, or what is left of one, and nothing else."""
+    if not path.is_dir():
+        return False
+    contents = list(path.iterdir())
+    return bool(contents) and all(one.name == _METADATA or _is_storage(one) for one in contents)
+
+
 def _is_storage(path: Path) -> bool:
     name = path.name.removesuffix(_COMPRESSED)
     return name.endswith(_SUFFIXES) and path.is_file()

@@ -21,7 +21,14 @@ from pose_tracking_ros.evaluation.replay.truth_scene import truth_from_scene
 from pose_tracking_ros.recordings.bag_reader import BagReader
 from pose_tracking_ros.recordings.message_types import POSES_TYPE
 
-__all__ = ['load_ground_truth', 'match_truth', 'truth_from_file', 'truth_from_scene']
+__all__ = [
+    'TRUTH_TOPIC',
+    'check_truth_size',
+    'load_ground_truth',
+    'match_truth',
+    'truth_from_file',
+    'truth_from_scene',
+]
 
 TRUTH_TOPIC = '/ground_truth/poses'
 """Where recordings made by this project carry their truth."""
@@ -54,7 +61,8 @@ def load_ground_truth(source: str, bag: BagReader, image_topic: str | None = Non
         stamps_ns = bag.stamps(topic)
         truth, size = _read_file(path, ImageNumbers(stamps_ns))
         if size is not None:
-            _check_size(path, size, bag, topic)
+            height, width = next(bag.images(topic)).rgb().shape[:2]
+            _check_size(path, size, (width, height), topic)
         return truth
     if source in bag.topics:
         return _truth_from_topic(bag, source, source)
@@ -79,6 +87,22 @@ def truth_from_file(path: Path, stamps_ns: list[int]) -> GroundTruth:
         EvaluationError: names file, record and field of what is wrong.
     """
     return _read_file(path, ImageNumbers(stamps_ns))[0]
+
+
+def check_truth_size(path: Path, image_size: tuple[int, int], name: str) -> None:
+    """Check that a file speaks of images of this size, where it tells.
+
+    Args:
+        path: of the file.
+        image_size: width and height, px.
+        name: of the images, for messages.
+
+    Raises:
+        EvaluationError: the sizes differ, or the file is malformed.
+    """
+    _, size = _read_file(path, ImageNumbers([0]))
+    if size is not None:
+        _check_size(path, size, image_size, name)
 
 
 def _read_file(path: Path, numbers: ImageNumbers) -> tuple[GroundTruth, tuple[int, int] | None]:
@@ -125,12 +149,11 @@ def _image_topic(bag: BagReader, wish: str | None) -> str:
     return bag.image_topics[0]
 
 
-def _check_size(path: Path, size: tuple[int, int], bag: BagReader, topic: str) -> None:
-    height, width = next(bag.images(topic)).rgb().shape[:2]
-    if size != (width, height):
+def _check_size(path: Path, size: tuple[int, int], actual: tuple[int, int], name: str) -> None:
+    if size != actual:
         raise EvaluationError(
-            f'{path}: images[0]: width, height: expected those of {topic}, {width}x{height} px, '
-            f'got {size[0]}x{size[1]} px; scale the truth to the recorded images'
+            f'{path}: images[0]: width, height: expected {actual[0]}x{actual[1]} px as {name}, '
+            f'got {size[0]}x{size[1]} px; scale the truth to the images'
         )
 
 
