@@ -14,8 +14,8 @@ from enum import Enum
 import numpy as np
 from jaxtyping import Float
 
+from pose_tracking_ros.evaluation.replay.box_overlaps import image_overlaps
 from pose_tracking_ros.evaluation.replay.clear_matching import ClearMatcher, Matches
-from pose_tracking_ros.evaluation.replay.overlaps import image_overlaps
 from pose_tracking_ros.evaluation.replay.truth import TruthFrame, TruthMatch
 from pose_tracking_ros.people import Track
 from pose_tracking_ros.recordings.recording import FrameRecord, Recording

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
+from pose_tracking_ros.evaluation.replay.box_overlaps import ImageOverlaps, image_overlaps
 from pose_tracking_ros.evaluation.replay.clear_matching import MIN_IOU, ClearMatcher
-from pose_tracking_ros.evaluation.replay.overlaps import ImageOverlaps, image_overlaps
 from pose_tracking_ros.evaluation.replay.truth import TruthMatch
 from pose_tracking_ros.recordings.recording import Recording
 
