@@ -61,9 +61,10 @@ def learn_usual_poses(
     change = observed - usual
     is_unknown = np.isnan(change)
     change *= gain * is_sure[..., None]
+    learnt: Float[np.ndarray, 'track joint 2'] = usual + change
     if not np.count_nonzero(is_unknown):
-        return usual + change
-    return np.where(np.isnan(usual), observed, np.where(is_unknown, usual, usual + change))
+        return learnt
+    return np.where(np.isnan(usual), observed, np.where(is_unknown, usual, learnt))
 
 
 def expect_poses(

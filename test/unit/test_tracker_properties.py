@@ -1,6 +1,9 @@
 """What must hold for any input: order, repetition, gaps, crowds and long runs."""
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,3 +193,50 @@ def test_flickering_walkers_keep_their_identities(rate_hz, seed):
                 row = np.flatnonzero((people.boxes == track.box).all(axis=1))[0]
                 owner[int(found[row])].add(track.track_id)
     assert [len(ids) for ids in owner.values()] == [1, 1, 1, 1], owner
+
+
+# In a process of its own: this one checks the types of all arguments, which takes longer than
+# tracking, and its memory is not the tracker's.
+LONG_RUN = """
+import numpy as np
+from pose_tracking_ros.people import People
+from pose_tracking_ros.tracking.tracker import Tracker
+
+def people(x, number):
+    boxes = np.array([[x - 20.0, 100, x + 20, 200], [400, 100, 440, 200]])[: 1 + number % 2]
+    return People(
+        boxes=boxes, scores=np.full(len(boxes), 0.9), keypoints=np.zeros((len(boxes), 1, 2)),
+        keypoint_scores=np.full((len(boxes), 1), 0.9), embeddings=np.eye(2, 4)[: len(boxes)],
+        image_size=(640, 480),
+    )
+
+# Everybody walks out of view, one blinks, and all are gone for longer than they are remembered.
+shown = [people(40.0 + 6 * i, i) for i in range(80)] + [People.none((640, 480), 1, 4)] * 20
+tracker, kinds = Tracker(), set()
+
+def resident_kb():
+    with open('/proc/self/status') as status:
+        return next(int(line.split()[1]) for line in status if line.startswith('VmRSS'))
+
+for number in range(100_000):
+    # 20 Hz; events are taken now and then, as somebody who does not care much would.
+    pause_s = 6.0 * (number // 100)
+    tracker.update(shown[number % 100], number / 20 + pause_s)
+    if number % 1000 == 0:
+        kinds |= {event.kind.name for event in tracker.take_events()}
+    if number == 10_000:
+        early_kb = resident_kb()
+print(resident_kb() - early_kb, len(tracker.update(shown[0], 1e6)), *sorted(kinds))
+"""
+
+
+@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='reads memory from /proc')
+def test_a_hundred_thousand_frames_leave_memory_flat():
+    run = subprocess.run(
+        [sys.executable, '-c', LONG_RUN], capture_output=True, text=True, timeout=900, check=True
+    )
+    growth_kb, tracks, *kinds = run.stdout.split()
+    assert {'BORN', 'LOST', 'REMOVED'} <= set(kinds)
+    assert int(tracks) <= 2
+    # A hundred bytes per frame would be 9 MB.
+    assert int(growth_kb) < 2000
