@@ -2,9 +2,13 @@
 
 import os
 import signal
+from pathlib import Path
 
 # Before torch loads OpenMP: idle threads that spin slow a busy machine down several times.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
+# Converted networks of tests, and what was measured beside other tests, are not for the user.
+os.environ['XDG_CACHE_HOME'] = str(Path(__file__).resolve().parents[1] / '.cache' / 'test')
 
 from jaxtyping import install_import_hook
 

@@ -29,10 +29,11 @@ from pose_tracking_ros.evaluation.replay.make_bag_command import add_make_bag
 from pose_tracking_ros.evaluation.tracker_speed import add_tracker_speed
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.inference.loading import DeviceError
-from pose_tracking_ros.inference.torch_engine import TorchEngine
+from pose_tracking_ros.inference.network_engine import NetworkEngine
 from pose_tracking_ros.network.presets import PRESETS
 from pose_tracking_ros.network.weights import WeightsError
-from pose_tracking_ros.settings import NetworkSettings
+from pose_tracking_ros.settings import NetworkSettings, limits_of
+from pose_tracking_ros.settings.network import ENGINES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -117,18 +118,26 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', default='default', help='checkpoint file; default: shipped')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--threads', type=int, default=0, help='CPU threads, 0: torch decides')
+    parser.add_argument(
+        '--engine',
+        choices=ENGINES,
+        default='auto',
+        help=limits_of(NetworkSettings, 'engine').description,
+    )
     parser.add_argument('--json', type=Path, help='write the figures here')
 
 
-def _engine(options: argparse.Namespace, **changes: Any) -> TorchEngine:
+def _engine(options: argparse.Namespace, **changes: Any) -> NetworkEngine:
     return load_engine(
         NetworkSettings(
             preset=options.preset,
             weights=options.weights,
             device=options.device,
             threads=options.threads,
+            engine=options.engine,
             **changes,
-        )
+        ),
+        tell=lambda line: print(line, file=sys.stderr),
     )
 
 

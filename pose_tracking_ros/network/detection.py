@@ -72,6 +72,8 @@ class Layout:
         pose_margin: further growth.
         reid: likewise, for the embedding.
         reid_margin: further growth.
+        joints: that the pose head estimates.
+        dim: length of an embedding.
     """
 
     box: tuple[int, int]
@@ -79,6 +81,8 @@ class Layout:
     pose_margin: float
     reid: tuple[int, int]
     reid_margin: float
+    joints: int
+    dim: int
 
     @property
     def is_pooled_once(self) -> bool:
@@ -108,13 +112,29 @@ def find_people(
     proposals = rpn.proposals(
         output, 0, size, selection.before_nms, selection.proposals, selection.static
     )
+    if len(proposals) == 0:
+        return _nobody(proposals, layout)
     logits, deltas = parts.box(pool_table(table, proposals, layout.box, None))
     boxes = clip_boxes_to_image(boxes_from_deltas(deltas, proposals, BOX_WEIGHTS), size)
     boxes, scores, valid = _best(boxes, logits.sigmoid(), selection)
+    # Not every runtime can compute with no rows.
+    if len(boxes) == 0:
+        return _nobody(boxes, layout)
     heatmaps, embeddings = parts.person(*pool_for_heads(table, boxes, layout))
     regions = expand_boxes(boxes, layout.pose, layout.pose_margin)
     keypoints, keypoint_scores = keypoints_from_heatmaps(heatmaps, regions)
     return Detections(boxes, scores, keypoints, keypoint_scores, embeddings, valid)
+
+
+def _nobody(boxes: Float[Tensor, '0 4'], layout: Layout) -> Detections:
+    return Detections(
+        boxes=boxes,
+        scores=boxes.new_zeros(0),
+        keypoints=boxes.new_zeros(0, layout.joints, 2),
+        keypoint_scores=boxes.new_zeros(0, layout.joints),
+        embeddings=boxes.new_zeros(0, layout.dim),
+        valid=boxes.new_zeros(0, dtype=torch.bool),
+    )
 
 
 def pool_for_heads(

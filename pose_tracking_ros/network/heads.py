@@ -58,6 +58,7 @@ class PaperPoseHead(nn.Module):
 
     def __init__(self, channels: int, joints: int, layers: int) -> None:
         super().__init__()
+        self.joints = joints
         width = 512
         convs: list[nn.Module] = []
         for number in range(layers):
@@ -95,6 +96,7 @@ class PaperReidHead(nn.Module):
 
     def __init__(self, channels: int, layers: int, dim: int) -> None:
         super().__init__()
+        self.dim = dim
         convs: list[nn.Module] = []
         for number in range(layers):
             convs += [nn.Conv2d(channels if number == 0 else 256, 256, 3, padding=1)]
@@ -138,6 +140,7 @@ class LitePoseHead(nn.Module):
 
     def __init__(self, channels: int, joints: int, width: int, blocks: int) -> None:
         super().__init__()
+        self.joints = joints
         self.mix = nn.Sequential(
             nn.Conv2d(channels, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
@@ -175,6 +178,7 @@ class LiteReidHead(nn.Module):
 
     def __init__(self, channels: int, width: int, dim: int) -> None:
         super().__init__()
+        self.dim = dim
         self.convs = nn.Sequential(
             separable(channels, width, stride=2),
             separable(width, width),

@@ -16,7 +16,7 @@ from pose_tracking_ros.network.heads import (
     PaperReidHead,
 )
 from pose_tracking_ros.network.parts import BoxPart, Normalisation, Parts, PersonPart, Trunk
-from pose_tracking_ros.network.pooling import FeatureTable, pool_people, table_rows
+from pose_tracking_ros.network.pooling import FeatureTable, table_rows
 from pose_tracking_ros.network.rpn import RegionProposals
 
 # The side of every input is a multiple of this: the stride of p6.
@@ -62,6 +62,8 @@ class MultiTaskNetwork(nn.Module):
             pose_margin=self.pose_head.margin,
             reid=self.reid_head.grid,
             reid_margin=self.reid_head.margin,
+            joints=self.pose_head.joints,
+            dim=self.reid_head.dim,
         )
 
     def parts(self) -> Parts:
@@ -112,24 +114,3 @@ class MultiTaskNetwork(nn.Module):
             )
             for image in range(len(images))
         ]
-
-    @torch.no_grad()
-    def embed(
-        self,
-        images: Float[Tensor, 'image 3 height width'],
-        boxes: Float[Tensor, 'box 4'],
-        image_index: Float[Tensor, 'box'],
-    ) -> Float[Tensor, 'box dim']:
-        """Return embeddings of people whose boxes are known.
-
-        Args:
-            images: RGB, 0..255; sides multiples of 64 px.
-            boxes: corners, px of the network's input.
-            image_index: which image each box is in.
-        """
-        levels = self.features(images)
-        head = self.reid_head
-        out: Tensor = head(
-            pool_people(levels, boxes, head.grid, head.margin, image_index=image_index)
-        )
-        return out

@@ -83,7 +83,7 @@ class Trunk(nn.Module):
         Args:
             pixels: RGB, sides multiples of 64 px.
         """
-        images = pixels.permute(0, 3, 1, 2).float()
+        images = pixels.float().permute(0, 3, 1, 2)
         levels = self.pyramid(self.backbone(self.normalise(images)))
         logits, deltas = self.rpn.predictions(levels)
         return table_rows(levels), logits, deltas

@@ -19,6 +19,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
@@ -63,7 +64,7 @@ def _load_engine(settings: NetworkSettings) -> Engine:
     # Importing torch takes seconds; here, an interrupt in the meantime ends the program cleanly.
     from pose_tracking_ros.inference import load_engine
 
-    return load_engine(settings)
+    return load_engine(settings, get_logger('tracker_node').info)
 
 
 def _telling(transition: _Transition) -> _Transition:

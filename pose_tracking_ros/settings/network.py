@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pose_tracking_ros.settings.limits import check_settings, setting
 
+ENGINES = ('auto', 'torch', 'compiled', 'onnxruntime', 'openvino', 'tensorrt')
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -29,6 +31,15 @@ class NetworkSettings:
         'auto', 'Where the network runs: auto (CUDA, else CPU), cpu, cuda or cuda:N.'
     )
     threads: int = setting(0, 'CPU threads of the network; 0 lets torch decide.', low=0, high=256)
+    engine: str = setting(
+        'auto',
+        'What runs the network; auto measures the installed ones once per machine and takes the '
+        'fastest. compiled and tensorrt take minutes to build when first used.',
+        choices=ENGINES,
+    )
+    engine_cache: str = setting(
+        '', "Folder of converted networks; empty: pose_tracking_ros in the user's cache folder."
+    )
     image_long_side_px: int = setting(
         448,
         'Longer side of the image inside the network; the frame is scaled to it.',

@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from torchvision.ops import box_iou
 
 from pose_tracking_ros.inference import load_engine
-from pose_tracking_ros.inference.torch_engine import TorchEngine
+from pose_tracking_ros.inference.network_engine import NetworkEngine
 from pose_tracking_ros.network.calibration import ScoreCalibration, logits
 from pose_tracking_ros.network.weights import WeightsError, load_network, save_weights
 from pose_tracking_ros.people import People
@@ -107,7 +107,7 @@ def calibration_error(
 
 
 def observe(
-    engine: TorchEngine, pictures: PictureSet, which: list[int]
+    engine: NetworkEngine, pictures: PictureSet, which: list[int]
 ) -> tuple[Float[np.ndarray, 'joint'], Bool[np.ndarray, 'joint']]:
     """Return scores and rightness of all joints that the engine finds in some pictures."""
     parts = [

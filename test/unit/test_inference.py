@@ -1,4 +1,4 @@
-"""Letterbox, device choice and the torch engine on untrained weights."""
+"""Letterbox, device choice, and the engine on untrained weights, run by torch."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ def settings_for(weights: Path, **changes: object) -> NetworkSettings:
     values: dict[str, object] = {
         'weights': str(weights),
         'device': 'cpu',
+        'engine': 'torch',
         'image_long_side_px': 192,
         'min_person_score': 0.0,
         'max_people': 5,

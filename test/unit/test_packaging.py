@@ -156,7 +156,8 @@ def test_pip_and_make_setup_install_the_same():
         return sorted(line for line in lines if line and not line.startswith('#'))
 
     assert sorted(project['dependencies']) == lines_of('runtime.txt')
-    assert sorted(project['optional-dependencies']['training']) == lines_of('training.txt')
+    for extra in ('training', 'engines'):
+        assert sorted(project['optional-dependencies'][extra]) == lines_of(f'{extra}.txt')
 
 
 # Names under which a distribution is imported, where they differ from its own.
@@ -179,12 +180,13 @@ def third_party_imports():
 
 
 def test_imports_and_requirements_agree():
-    files = ('runtime', 'training', 'standalone', 'peers')
+    files = ('runtime', 'engines', 'training', 'standalone', 'peers')
     required = {name for file in files for name in names_in(ROOT / f'requirements/{file}.txt')}
     used = third_party_imports()
     assert used - required == set(), 'imported, but in no requirements file'
-    # faster-coco-eval is checked against pycocotools in tests; trackeval imports tabulate.
-    indirect = {'pycocotools', 'tabulate'}
+    # faster-coco-eval is checked against pycocotools in tests; trackeval imports tabulate, and
+    # torch's exporter onnx.
+    indirect = {'pycocotools', 'tabulate', 'onnx'}
     assert required - used - indirect == set(), 'required, but not imported'
 
 

@@ -1,6 +1,8 @@
-"""The network run by PyTorch, eagerly, on a GPU or the CPU."""
+"""One image in, people out: letterbox, network, and what lies between its parts."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -8,10 +10,17 @@ import torch
 from jaxtyping import Float, UInt8
 
 from pose_tracking_ros.inference.letterbox import PADDING_RGB, Letterbox
-from pose_tracking_ros.network.backbone import fold_batch_norm
-from pose_tracking_ros.network.detection import Detections, Selection
+from pose_tracking_ros.network.detection import (
+    Detections,
+    Selection,
+    find_people,
+    pool_for_heads,
+)
 from pose_tracking_ros.network.model import SIZE_STEP_PX, MultiTaskNetwork
+from pose_tracking_ros.network.parts import Parts
+from pose_tracking_ros.network.pooling import FeatureTable
 from pose_tracking_ros.network.presets import EMBEDDING_DIM, before_nms_of, proposals_of
+from pose_tracking_ros.network.rpn import RPNOutput
 from pose_tracking_ros.network.weights import Provenance
 from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
@@ -22,33 +31,46 @@ _CROP_CANVAS = (192, 128)
 _CROP_HEIGHT_PX = 128
 
 
-class TorchEngine:
-    """Implements `Engine`.
+@dataclass(frozen=True)
+class Runtime:
+    """The network's parts, and what runs them.
+
+    Attributes:
+        parts: dense parts, on the device.
+        device: where the parts and everything between them runs.
+        name: of what runs the parts, for people.
+        half: compute in half precision where torch finds it safe.
+    """
+
+    parts: Parts
+    device: torch.device
+    name: str
+    half: bool = False
+
+
+class NetworkEngine:
+    """Implements `Engine`, whatever runs the dense parts of the network.
 
     Args:
-        network: with its weights.
+        network: tells grids and anchors.
+        runtime: runs its parts.
         provenance: of the weights.
         settings: live ones may change later by `apply_settings`.
-        device: where to run.
         fallback_reason: why it is the CPU although a GPU was preferred; empty when it is not.
     """
 
     def __init__(
         self,
         network: MultiTaskNetwork,
+        runtime: Runtime,
         provenance: Provenance,
         settings: NetworkSettings,
-        device: torch.device,
         fallback_reason: str = '',
     ) -> None:
         self.fallback_reason = fallback_reason
-        self._device = device
-        # One operation fewer per convolution; the network computes the same.
-        fold_batch_norm(network.eval())
-        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._runtime = runtime
+        self._rpn, self._layout = network.rpn, network.layout
         self._provenance = provenance
-        if device.type == 'cpu' and settings.threads:
-            torch.set_num_threads(settings.threads)
         self.apply_settings(settings)
 
     @property
@@ -64,9 +86,12 @@ class TorchEngine:
     @property
     def device_name(self) -> str:
         """Where it runs, in words."""
-        if self._device.type == 'cuda':
-            return f'{self._device} ({torch.cuda.get_device_name(self._device)})'
-        return f'cpu ({torch.get_num_threads()} threads)'
+        device = self._runtime.device
+        if device.type == 'cuda':
+            where = f'{device} ({torch.cuda.get_device_name(device)})'
+        else:
+            where = f'cpu ({self._settings.threads or torch.get_num_threads()} threads)'
+        return f'{where}, {self._runtime.name}'
 
     def apply_settings(self, settings: NetworkSettings) -> None:
         """Take over changed live settings from the next image on."""
@@ -77,7 +102,7 @@ class TorchEngine:
             max_people=settings.max_people,
             min_score=settings.min_person_score,
             nms_iou=settings.nms_iou,
-            static=self._device.type == 'cuda',
+            static=self._runtime.device.type == 'cuda',
         )
 
     def warm_up(self) -> None:
@@ -97,11 +122,11 @@ class TorchEngine:
             )
         size = (image.shape[1], image.shape[0])
         letterbox = Letterbox.fit(size, self._settings.image_long_side_px, SIZE_STEP_PX)
-        pixels = torch.from_numpy(letterbox.apply(image)).to(self._device, non_blocking=True)
-        batch = pixels.permute(2, 0, 1)[None].float()
-        # float32 on the CPU: bfloat16 pays off on few CPUs only.
         with torch.inference_mode(), self._precision():
-            found = self._network(batch, self._selection)[0]
+            table, output = self._features(letterbox.apply(image))
+            found = find_people(
+                self._runtime.parts, self._layout, self._rpn, table, output, self._selection
+            )
         return _people(found, letterbox, size, self._provenance)
 
     def embed_crops(
@@ -117,28 +142,35 @@ class TorchEngine:
         """
         if not crops or any(crop.size == 0 for crop in crops):
             raise ValueError(f'crops: expected pictures with pixels, got {len(crops)} crops')
-        images = np.empty((len(crops), *_CROP_CANVAS, 3), np.uint8)
-        images[:] = PADDING_RGB
-        boxes = np.zeros((len(crops), 4), np.float32)
         rows, columns = _CROP_CANVAS
-        for number, crop in enumerate(crops):
-            height = _CROP_HEIGHT_PX
+        height = _CROP_HEIGHT_PX
+        embeddings = []
+        for crop in crops:
+            canvas = np.empty((*_CROP_CANVAS, 3), np.uint8)
+            canvas[:] = PADDING_RGB
             width = min(max(1, round(crop.shape[1] * height / crop.shape[0])), columns)
             x, y = (columns - width) // 2, (rows - height) // 2
-            images[number, y : y + height, x : x + width] = cv2.resize(
+            canvas[y : y + height, x : x + width] = cv2.resize(
                 crop, (width, height), interpolation=cv2.INTER_LINEAR
             )
-            boxes[number] = [x, y, x + width, y + height]
-        batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()
-        index = torch.arange(len(crops), dtype=torch.float32, device=self._device)
-        with torch.inference_mode(), self._precision():
-            found = self._network.embed(batch, torch.from_numpy(boxes).to(self._device), index)
-        return np.asarray(found.float().cpu().numpy(), np.float32)
+            corners = torch.tensor([[x, y, x + width, y + height]], dtype=torch.float32)
+            with torch.inference_mode(), self._precision():
+                table, _ = self._features(canvas)
+                pooled = pool_for_heads(table, corners.to(self._runtime.device), self._layout)
+                _, found = self._runtime.parts.person(*pooled)
+            embeddings.append(found.float().cpu().numpy().copy())
+        return np.concatenate(embeddings)
+
+    def _features(
+        self, padded: UInt8[np.ndarray, 'padded_height padded_width 3']
+    ) -> tuple[FeatureTable, RPNOutput]:
+        pixels = torch.from_numpy(padded)[None].to(self._runtime.device, non_blocking=True)
+        size = (padded.shape[0], padded.shape[1])
+        rows, logits, deltas = self._runtime.parts.trunk(pixels)
+        return FeatureTable(rows, size), self._rpn.output(logits, deltas, size)
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast(
-            self._device.type, torch.float16, enabled=self._device.type == 'cuda'
-        )
+        return torch.autocast(self._runtime.device.type, torch.float16, enabled=self._runtime.half)
 
 
 def _people(

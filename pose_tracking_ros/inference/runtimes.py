@@ -1,0 +1,145 @@
+"""Every engine by name: what it needs, and how it is built."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pose_tracking_ros.inference.engine_error import EngineError
+from pose_tracking_ros.inference.model_cache import Tell, cache_folder, key_of
+from pose_tracking_ros.inference.network_engine import Runtime
+from pose_tracking_ros.inference.onnx_files import onnx_folder
+from pose_tracking_ros.network.model import MultiTaskNetwork
+from pose_tracking_ros.network.weights import Provenance
+from pose_tracking_ros.settings import NetworkSettings
+
+# Quick to build, so that they may be tried at every first start.
+_QUICK = {'cpu': ('openvino', 'onnxruntime', 'torch'), 'cuda': ('torch',)}
+_PACKAGES = {'openvino': ('openvino', 'onnx'), 'onnxruntime': ('onnxruntime', 'onnx')}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an engine is to be built for.
+
+    Attributes:
+        network: on the CPU, in evaluation mode, batch norm folded.
+        provenance: of its weights.
+        settings: threads and cache folder are read.
+        device: where to run.
+        tell: takes lines about what happens.
+    """
+
+    network: MultiTaskNetwork
+    provenance: Provenance
+    settings: NetworkSettings
+    device: torch.device
+    tell: Tell
+
+
+def candidates(device: torch.device) -> list[str]:
+    """Return the installed engines that start quickly, in the order they are worth trying."""
+    return [
+        name
+        for name in _QUICK[device.type]
+        if all(importlib.util.find_spec(package) for package in _PACKAGES.get(name, ()))
+    ]
+
+
+def build(name: str, job: Job) -> Runtime:
+    """Return a runtime for the job.
+
+    Args:
+        name: an engine other than `auto`.
+        job: what for.
+
+    Raises:
+        EngineError: the engine cannot run here.
+        CacheError: the cache folder cannot be written.
+    """
+    if name == 'torch':
+        return _torch(job)
+    if name == 'compiled':
+        return _compiled(job)
+    if name == 'openvino':
+        return _openvino(job)
+    if name in ('onnxruntime', 'tensorrt'):
+        return _onnxruntime(job, is_tensorrt=name == 'tensorrt')
+    raise EngineError(f'engine: no engine {name!r}')
+
+
+def _torch(job: Job) -> Runtime:
+    parts = _on_device(job).parts()
+    return Runtime(parts, job.device, f'torch {torch.__version__}', job.device.type == 'cuda')
+
+
+def _compiled(job: Job) -> Runtime:
+    from pose_tracking_ros.inference.compiled_parts import compiled_parts
+
+    network = _on_device(job)
+    parts, name = compiled_parts(network, job.device, _cache(job))
+    return Runtime(parts, job.device, name, job.device.type == 'cuda')
+
+
+def _on_device(job: Job) -> MultiTaskNetwork:
+    moved = job.network.to(job.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    assert isinstance(moved, MultiTaskNetwork)
+    return moved
+
+
+def _openvino(job: Job) -> Runtime:
+    from pose_tracking_ros.inference.openvino_parts import openvino_parts
+
+    if job.device.type != 'cpu':
+        raise EngineError(
+            f'engine: openvino runs on the CPU, and device is {job.device}; set device:=cpu, or '
+            'choose onnxruntime, tensorrt or torch'
+        )
+    parts, name = openvino_parts(_onnx(job, 'openvino'), job.settings.threads)
+    return Runtime(parts, job.device, name)
+
+
+def _onnxruntime(job: Job, is_tensorrt: bool) -> Runtime:
+    from pose_tracking_ros.inference.onnxruntime_parts import onnxruntime_parts
+
+    if is_tensorrt and job.device.type != 'cuda':
+        raise EngineError(
+            f'engine: tensorrt needs an NVIDIA GPU, and device is {job.device}; choose openvino '
+            'or onnxruntime on a CPU'
+        )
+    parts, name = onnxruntime_parts(
+        job.network,
+        _onnx(job, 'tensorrt' if is_tensorrt else 'onnxruntime'),
+        job.device,
+        job.settings.threads,
+        _tensorrt_cache(job) if is_tensorrt else None,
+    )
+    # Proposals and pooling need the anchors and nothing else of the network.
+    return Runtime(parts, job.device, name)
+
+
+def _tensorrt_cache(job: Job) -> Path:
+    """Return the folder of TensorRT's engines: good for one GPU and one version only."""
+    facts = {'weights': job.provenance.sha256, 'gpu': torch.cuda.get_device_name(job.device)}
+    for package in ('onnxruntime-gpu', 'tensorrt'):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            facts[package] = importlib.metadata.version(package)
+    return _cache(job) / f'tensorrt-{key_of(facts)}'
+
+
+def _onnx(job: Job, engine: str) -> Path:
+    if not importlib.util.find_spec('onnx'):
+        raise EngineError(
+            f'engine: {engine} needs the Python package onnx to convert the network; run '
+            '`pip install -c requirements/constraints.txt onnx`, or choose engine:=torch'
+        )
+    return onnx_folder(job.network, job.provenance, _cache(job), job.tell)
+
+
+def _cache(job: Job) -> Path:
+    return cache_folder(job.settings.engine_cache)
