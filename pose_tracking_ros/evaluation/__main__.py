@@ -25,6 +25,7 @@ from pose_tracking_ros.evaluation.pose_nms_fit import STARTS, fit_pose_nms
 from pose_tracking_ros.evaluation.posetrack_command import add_posetrack
 from pose_tracking_ros.evaluation.reid import evaluate_crops
 from pose_tracking_ros.evaluation.replay.command import add_bag
+from pose_tracking_ros.evaluation.replay.compare_command import add_compare_results
 from pose_tracking_ros.evaluation.replay.make_bag_command import add_make_bag
 from pose_tracking_ros.evaluation.tracker_speed import add_tracker_speed
 from pose_tracking_ros.inference import load_engine
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_tracker_speed(commands)
     add_ablation(commands)
     add_bag(commands)
+    add_compare_results(commands)
     add_make_bag(commands)
     options = parser.parse_args(arguments)
     try:
