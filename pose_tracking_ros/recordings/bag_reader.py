@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -25,12 +25,10 @@ from pose_tracking_ros.recordings.bag_notes import ImageNotes
 from pose_tracking_ros.recordings.bag_parts import BagError, StorageReader, StoredMessage
 from pose_tracking_ros.recordings.bag_storage import open_storage
 from pose_tracking_ros.recordings.bag_types import BagTypes, MessageDamagedError, header_stamp_ns
-from pose_tracking_ros.recordings.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+from pose_tracking_ros.recordings.message_types import IMAGE_TYPES
 from pose_tracking_ros.recordings.pose_messages import nanoseconds
 
 __all__ = ['BagError', 'BagImage', 'BagReader', 'Topic']
-
-IMAGE_TYPES: Final = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
 
 
 @dataclass(frozen=True)

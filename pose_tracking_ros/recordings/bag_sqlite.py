@@ -7,8 +7,10 @@ the order in which they were recorded; the three columns needed are those of eve
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import struct
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,6 +25,9 @@ from pose_tracking_ros.recordings.bag_parts import BagError, Channel, StoredMess
 MAGIC: Final = b'SQLite format 3\0'
 _FORMATS: Final = {'ros2msg': MessageDefinitionFormat.MSG, 'ros2idl': MessageDefinitionFormat.IDL}
 _NO_DEFINITION: Final = MessageDefinition(MessageDefinitionFormat.NONE, '')
+# Bytes per page, and number of pages.
+_HEADER: Final = struct.Struct('>16xH10xI')
+_MIN_PAGE_BYTES: Final = 512
 _SELECT: Final = 'SELECT id, topic_id, timestamp FROM messages NOT INDEXED '
 # After so many numbers without a row, none is expected to follow.
 _MAX_GAP: Final = 500
@@ -64,7 +69,16 @@ class SqliteReader:
                     f'{name}: expected an SQLite bag with a table of topics, but SQLite says: '
                     f'{error}; is the recording complete?'
                 ) from error
-            self._rows = list(self._find_rows())
+            keys = {key for key, _, _ in topics}
+            rows = list(self._find_rows())
+            # A damaged row may hold anything.
+            self._rows = [
+                row for row in rows if row.topic in keys and isinstance(row.received_ns, int)
+            ]
+            # A message goes on in later pages than its row, which may be lost.
+            while self._is_damaged and self._rows and self._data(self._rows[-1].number) is None:
+                self._rows.pop()
+            self._is_damaged |= len(self._rows) < len(rows)
             definitions = self._definitions()
             self._resources = stack.pop_all()
         counts = Counter(row.topic for row in self._rows)
@@ -101,15 +115,12 @@ class SqliteReader:
         for number, key, received_ns in sorted(self._rows, key=lambda row: (row[2], row[0])):
             if key not in wanted:
                 continue
-            try:
-                (data,) = self._connection.execute(
-                    'SELECT data FROM messages WHERE id = ?', (number,)
-                ).fetchone()
-            except sqlite3.DatabaseError:
+            data = self._data(number)
+            if data is not None:
+                yield StoredMessage(self._channels[key], received_ns, data)
+            else:
                 # The beginning of the row is there, its end is not.
                 self._unreadable.add(number)
-                continue
-            yield StoredMessage(self._channels[key], received_ns, bytes(data))
 
     def close(self) -> None:
         """Free the file."""
@@ -117,13 +128,29 @@ class SqliteReader:
 
     def _connect(self, path: Path, stack: ExitStack) -> sqlite3.Connection:
         log = path.with_name(f'{path.name}-wal')
-        options = '?immutable=1'
-        if log.is_file() and log.stat().st_size:
-            # What the recorder had not moved into the file yet. SQLite does that when the file is
-            # opened for writing, which a recording is not to be: hence a copy.
+        has_log = log.is_file() and log.stat().st_size > 0
+        page_bytes, pages = _pages(path)
+        self._is_damaged = self._size < page_bytes * pages and not has_log
+        ends_within_page = self._is_damaged and self._size % page_bytes > 0
+        if has_log or ends_within_page:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix='bag_')))
-            shutil.copyfile(log, folder / log.name)
-            path = Path(shutil.copyfile(path, folder / path.name))
+            original, path = path, folder / path.name
+            try:
+                shutil.copyfile(original, path)
+                if has_log:
+                    shutil.copyfile(log, folder / log.name)
+            except OSError as error:
+                raise BagError(
+                    f'{self._name}: expected room for a copy in {folder.parent}, in which the '
+                    f'damaged end can be left out: {error.strerror}; set TMPDIR to a larger folder'
+                ) from error
+        if ends_within_page:
+            # SQLite would fill the page with zeros and take them for rows and pixels.
+            os.truncate(path, self._size // page_bytes * page_bytes)
+        options = '?immutable=1'
+        if has_log:
+            # What the recorder had not moved into the file yet. SQLite does that when it may
+            # write, which it must not in the recording itself.
             options = ''
             self._notes.append(
                 f'{self._name}: it was not closed; what its write-ahead log holds has been added.'
@@ -133,6 +160,16 @@ class SqliteReader:
         # In this mode SQLite opens a file that is shorter than its header says.
         connection.execute('PRAGMA writable_schema=ON')
         return connection
+
+    def _data(self, number: int) -> bytes | None:
+        """Return a message by its number; None if it cannot be read."""
+        try:
+            found = self._connection.execute(
+                'SELECT data FROM messages WHERE id = ?', (number,)
+            ).fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        return found[0] if found and isinstance(found[0], bytes) else None
 
     def _definitions(self) -> dict[str, MessageDefinition]:
         """Return the types that the file describes; older ones describe none."""
@@ -169,3 +206,12 @@ class SqliteReader:
             missed = 0 if row else missed + 1
             if row:
                 yield _Row(*row)
+
+
+def _pages(path: Path) -> tuple[int, int]:
+    """Return the bytes of a page and the number of pages, as the header has them."""
+    with path.open('rb') as file:
+        header = file.read(_HEADER.size).ljust(_HEADER.size, b'\0')
+    page_bytes, pages = _HEADER.unpack(header)
+    # 1 stands for 65536, which does not fit.
+    return 65536 if page_bytes == 1 else max(page_bytes, _MIN_PAGE_BYTES), pages

@@ -22,6 +22,7 @@ from pose_tracking_ros.recordings.bag_sqlite import SqliteReader
 # its decoders (lz4 has a bare RuntimeError), and those of lengths and offsets that are wrong.
 _DAMAGE: Final = (
     ReaderError,
+    OSError,
     DecompressionError,
     RuntimeError,
     EOFError,

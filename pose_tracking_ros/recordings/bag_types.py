@@ -19,7 +19,7 @@ from rosbags.typesys.store import Typestore
 
 from pose_tracking_ros.recordings.bag_compression import DecompressionError, decompress_message
 from pose_tracking_ros.recordings.bag_parts import BagError, Channel, StoredMessage
-from pose_tracking_ros.recordings.message_types import typestore_with_poses
+from pose_tracking_ros.recordings.message_types import IMAGE_TYPES, typestore_with_poses
 
 _IDL_SEPARATOR: Final = f'{"=" * 80}\n'
 
@@ -65,6 +65,9 @@ class BagTypes:
         return self._stores[type_name]
 
     def _make_store(self, type_name: str) -> Typestore:
+        if type_name in IMAGE_TYPES:
+            # The same in every version of ROS 2: what damage does to a description cannot matter.
+            return typestore_with_poses()
         definition = self._definitions.get(type_name)
         problem = 'the bag does not describe it'
         if definition is not None:

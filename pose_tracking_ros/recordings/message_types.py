@@ -15,6 +15,7 @@ from pose_tracking_ros.places import data_file
 POSES_TYPE: Final = 'pose_tracking_ros/msg/TrackedPoseArray'
 IMAGE_TYPE: Final = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE_TYPE: Final = 'sensor_msgs/msg/CompressedImage'
+IMAGE_TYPES: Final = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
 CAMERA_INFO_TYPE: Final = 'sensor_msgs/msg/CameraInfo'
 MARKERS_TYPE: Final = 'visualization_msgs/msg/MarkerArray'
 
