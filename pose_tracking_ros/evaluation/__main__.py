@@ -27,6 +27,7 @@ from pose_tracking_ros.evaluation.reid import evaluate_crops
 from pose_tracking_ros.evaluation.replay.command import add_bag
 from pose_tracking_ros.evaluation.replay.compare_command import add_compare_results
 from pose_tracking_ros.evaluation.replay.make_bag_command import add_make_bag
+from pose_tracking_ros.evaluation.replay.sweep_command import add_sweep
 from pose_tracking_ros.evaluation.tracker_speed import add_tracker_speed
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.inference.loading import DeviceError
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_bag(commands)
     add_compare_results(commands)
     add_make_bag(commands)
+    add_sweep(commands)
     options = parser.parse_args(arguments)
     try:
         report = options.run(options)

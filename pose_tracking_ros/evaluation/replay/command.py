@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from pose_tracking_ros.evaluation.replay.configuration import (
     Configuration,
     read_configurations,
 )
+from pose_tracking_ros.evaluation.replay.engines import EngineFactory, Engines
 from pose_tracking_ros.evaluation.replay.interruption import EXIT_CODE, Interruption
 from pose_tracking_ros.evaluation.replay.outputs import (
     REPORT,
@@ -28,8 +29,8 @@ from pose_tracking_ros.evaluation.replay.outputs import (
 from pose_tracking_ros.evaluation.replay.replay import Realism, replay
 from pose_tracking_ros.evaluation.replay.report import write_report
 from pose_tracking_ros.evaluation.replay.result import ReplayResult
-from pose_tracking_ros.inference import Engine, load_engine
-from pose_tracking_ros.settings import NetworkSettings, limits_of
+from pose_tracking_ros.inference import load_engine
+from pose_tracking_ros.settings import NetworkSettings
 
 _EPILOG: Final = """\
 The results are in DIR (with several configurations in DIR/NAME, by the names of the files):
@@ -40,8 +41,6 @@ Every image is processed, and two runs give the same. --realistic drops those th
 have dropped: images arrive as they were recorded, the newest replaces one that waits, and each
 takes X ms (--processing-ms; without it, as long as it takes on this machine).
 """
-
-EngineFactory = Callable[[NetworkSettings], Engine]
 
 # What is shown of the figures: section, name, how it is called, how it is written.
 _ROWS: Final = (
@@ -116,31 +115,6 @@ def add_bag_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--max-images', type=int, metavar='N', help='only the first N readable images'
     )
-
-
-class Engines:
-    """Loads networks, and keeps the last one for configurations that share it.
-
-    Args:
-        load: makes an engine.
-    """
-
-    def __init__(self, load: EngineFactory = load_engine) -> None:
-        self._load = load
-        self._engine: Engine | None = None
-        self._key: tuple[Any, ...] = ()
-
-    def get(self, settings: NetworkSettings) -> Engine:
-        """Return an engine that is ready; its live settings may be those of before."""
-        key = tuple(
-            value
-            for name, value in vars(settings).items()
-            if not limits_of(NetworkSettings, name).live
-        )
-        if self._engine is None or key != self._key:
-            self._engine, self._key = self._load(settings), key
-            self._engine.warm_up()
-        return self._engine
 
 
 def _bag(options: argparse.Namespace) -> dict[str, Any]:
