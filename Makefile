@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint format demo clean distclean
+.PHONY: help setup build test lint format demo bench clean distclean
 
 PYTHON3 := $(or $(PYTHON),python3)
 ENV := source scripts/env.sh
@@ -31,8 +31,12 @@ demo: setup ## track a street clip, or VIDEO=path|camera index|simulation, into 
 	@$(ENV) && python -m pose_tracking_ros.demo $(if $(VIDEO),--video '$(VIDEO)') \
 	  $(if $(DURATION),--duration-s '$(DURATION)') $(DEMO_OPTIONS)
 
+bench: setup ## time each stage for 1, 5 and 20 people; TEACHERS=folder adds the two-network peer
+	@$(ENV) && python -m pose_tracking_ros.benchmark --json bench_output/benchmark.json \
+	  --peers torchvision $(if $(TEACHERS),two-network --teachers '$(TEACHERS)') $(BENCH_OPTIONS)
+
 clean: ## remove what was built
-	rm -rf build install log demo_output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build install log demo_output bench_output .pytest_cache .mypy_cache .ruff_cache
 
 distclean: clean ## remove the environment too
 	rm -rf .venv .cache

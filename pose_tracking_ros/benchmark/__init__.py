@@ -1,0 +1,1 @@
+"""How fast the whole thing is, stage by stage, and beside other programs."""

@@ -1,0 +1,74 @@
+"""What is to be measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pose_tracking_ros.benchmark.contestants import BenchmarkError
+from pose_tracking_ros.settings import NetworkSettings
+
+PEERS = ('two-network', 'torchvision')
+"""Other programs that can be measured beside ours."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured.
+
+    Attributes:
+        presets: of our network.
+        engines: that run it, by name.
+        people: numbers of people.
+        sizes: longer sides of the image inside our network, px.
+        peers: other programs.
+        teachers: folder of the peer `two-network`.
+        device: where our network and torchvision run.
+        threads: of all networks.
+        rounds: turns of each case.
+        clip: video that gives the pictures; None renders people.
+        growth: whether growth laws are measured.
+        steps: whether single steps are measured.
+    """
+
+    presets: tuple[str, ...]
+    engines: tuple[str, ...]
+    people: tuple[int, ...]
+    sizes: tuple[int, ...]
+    peers: tuple[str, ...]
+    teachers: Path | None
+    device: str
+    threads: int
+    rounds: int
+    clip: Path | None
+    growth: bool = True
+    steps: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            BenchmarkError: nothing to measure, or a peer lacks its files.
+        """
+        if min(self.people, default=0) < 1 or min(self.sizes, default=0) < 64:
+            raise BenchmarkError(
+                'benchmark: expected at least one number of people, from 1 up, and one size, from '
+                f'64 px up; got people {list(self.people)}, sizes {list(self.sizes)}'
+            )
+        if self.rounds < 1 or self.threads < 1:
+            raise BenchmarkError(
+                f'benchmark: expected at least 1 round and 1 thread, got {self.rounds} and '
+                f'{self.threads}'
+            )
+        if 'two-network' in self.peers and self.teachers is None:
+            raise BenchmarkError(
+                'peer two-network: expected the folder of its OpenVINO models (picodet_320, '
+                'tinypose_256_192: .xml and .bin), got none; name it with --teachers DIR, or '
+                'leave this peer out (--peers)'
+            )
+
+    @property
+    def usual_size_px(self) -> int:
+        """The size at which programs are compared: the setting's default, else the middle one."""
+        default = NetworkSettings().image_long_side_px
+        return default if default in self.sizes else sorted(self.sizes)[len(self.sizes) // 2]

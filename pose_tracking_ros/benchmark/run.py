@@ -1,0 +1,267 @@
+"""Measure what was asked for: cases in turns, growth laws, single steps."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from pose_tracking_ros.benchmark.contestants import (
+    AfterNetwork,
+    Contestant,
+    Facts,
+    Stopwatch,
+)
+from pose_tracking_ros.benchmark.energy import find_meter, joules_per_run
+from pose_tracking_ros.benchmark.growth import GrowthLaw, fit_growth
+from pose_tracking_ros.benchmark.machine import Processor
+from pose_tracking_ros.benchmark.ours import OurNetwork, weights_for
+from pose_tracking_ros.benchmark.plan import Plan
+from pose_tracking_ros.benchmark.report import Report
+from pose_tracking_ros.benchmark.rounds import Case, ratio_of, take_turns
+from pose_tracking_ros.benchmark.scenes import clip_pictures, group_scene, people_in_view
+from pose_tracking_ros.benchmark.steps import SingleSteps
+from pose_tracking_ros.benchmark.torchvision_peer import KeypointRCNN
+from pose_tracking_ros.benchmark.two_network import TwoNetworks
+from pose_tracking_ros.inference.loading import choose_device
+from pose_tracking_ros.network.presets import proposals_of
+from pose_tracking_ros.people import FrameResult, People
+from pose_tracking_ros.settings import NetworkSettings
+from pose_tracking_ros.skeleton import COCO_17
+
+IMAGE_SIZE = (1280, 720)
+_CLIP_PICTURES = 8
+# The paper's network beside torchvision's, which is of its kind.
+_RIVAL, RIVAL_PEOPLE = 'fastpose-18', 5
+_LEAST_STEP_ROUNDS = 5
+
+Progress = Callable[[Iterable[int], str], Iterable[int]]
+Image = UInt8[np.ndarray, 'height width 3']
+
+
+@dataclass
+class Bench:
+    """Carries out a plan.
+
+    Attributes:
+        plan: what to do.
+        report: what was found.
+        progress: shows how far the rounds are.
+    """
+
+    plan: Plan
+    report: Report
+    progress: Progress
+    _folder: Path = Path()
+    _images: dict[int, list[Image]] = field(default_factory=dict)
+    _message: Callable[[FrameResult], bytes] | None = None
+
+    def run(self) -> None:
+        """Measure everything; the report holds it."""
+        torch.set_num_threads(self.plan.threads)
+        self.device, _ = choose_device(self.plan.device)
+        self._message = self._message_maker()
+        with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+            self._folder = Path(folder)
+            networks = {
+                (preset, engine): self._network(preset, engine)
+                for preset, engine in product(self.plan.presets, self.plan.engines)
+            }
+            cases = [
+                self._case(network, people, size)
+                for network in networks.values()
+                for people in self.plan.people
+                for size in self.plan.sizes
+            ]
+            cases += self._peers(networks)
+            self._measure(cases, 'comparing')
+            meter = find_meter()
+            for case in cases:
+                joules = joules_per_run(meter, case.run_once) if meter else None
+                self.report.add_case(case, joules)
+            if not meter:
+                self.report.skipped['energy'] = 'neither nvidia-smi nor tegrastats is installed'
+            self._compare(cases)
+            if self.plan.growth:
+                for (preset, engine), network in networks.items():
+                    self.report.growth[f'{preset} ({engine})'] = self._growth(preset, network)
+            if self.plan.steps:
+                self._single_steps(networks)
+
+    def _network(self, preset: str, engine: str, bfloat16: bool = False) -> OurNetwork:
+        return OurNetwork(
+            NetworkSettings(
+                preset=preset,
+                weights=weights_for(preset, self._folder),
+                engine=engine,
+                device=self.plan.device,
+                threads=self.plan.threads,
+            ),
+            bfloat16,
+        )
+
+    def _case(self, contestant: Contestant, people: int, size: int) -> Case:
+        wait = torch.cuda.synchronize if self.device.type == 'cuda' else None
+        after = AfterNetwork(self._message)
+        return Case(contestant, people, size, self._pictures(people), after, wait)
+
+    def _pictures(self, people: int) -> list[Image]:
+        if people not in self._images:
+            if self.plan.clip is not None:
+                self._images[people] = clip_pictures(self.plan.clip, _CLIP_PICTURES)
+            else:
+                scene = group_scene(people, IMAGE_SIZE)
+                seen = people_in_view(scene)
+                assert seen == people, f'{seen} of {people} in view'
+                self._images[people] = [scene.render(0)]
+        return self._images[people]
+
+    def _peers(self, networks: dict[tuple[str, str], OurNetwork]) -> list[Case]:
+        plan, cases = self.plan, []
+        if 'two-network' in plan.peers:
+            assert plan.teachers is not None
+            peer = TwoNetworks(plan.teachers, plan.threads)
+            cases += [self._case(peer, people, plan.usual_size_px) for people in plan.people]
+        if 'torchvision' in plan.peers:
+            cases += self._rivals(networks, bfloat16=False)
+            gap = Processor.here().bfloat16_gap
+            if self.device.type == 'cpu' and gap:
+                self.report.skipped['fastpose18_over_torchvision_bf16'] = gap
+            else:
+                cases += self._rivals(networks, bfloat16=True)
+        return cases
+
+    def _rivals(self, networks: dict[tuple[str, str], OurNetwork], bfloat16: bool) -> list[Case]:
+        """Return torchvision's network and the paper's, unless that is measured anyway."""
+        size = self.plan.usual_size_px
+        theirs = KeypointRCNN(self.device, self.plan.threads, bfloat16)
+        cases = [self._case(theirs, RIVAL_PEOPLE, size)]
+        known = None if bfloat16 else networks.get((_RIVAL, 'torch'))
+        if known is None or RIVAL_PEOPLE not in self.plan.people:
+            rival = known or self._network(_RIVAL, 'torch', bfloat16)
+            cases.append(self._case(rival, RIVAL_PEOPLE, size))
+        return cases
+
+    def _measure(self, cases: list[Case], told: str) -> None:
+        for case in cases:
+            case.prepare()
+        take_turns(cases, self.progress(range(self.plan.rounds), told))
+
+    def _compare(self, cases: list[Case]) -> None:
+        """Add the ratios between programs."""
+        size = self.plan.usual_size_px
+
+        def find(name: str, engine: str, people: int, precision: str = '') -> Case | None:
+            return next(
+                (
+                    case
+                    for case in cases
+                    if (case.facts.name, case.facts.engine) == (name, engine)
+                    and (case.people, case.long_side_px) == (people, size)
+                    and precision in ('', case.facts.precision)
+                ),
+                None,
+            )
+
+        # Two programs by the same runtime, where there is a choice.
+        first = 'openvino' if 'openvino' in self.plan.engines else self.plan.engines[0]
+        for engine in self.plan.engines:
+            suffix = '' if engine == first else f'_{engine}'
+            for people in self.plan.people:
+                peer, ours = find('two-network', 'openvino', people), find('lite', engine, people)
+                if peer and ours:
+                    self.report.add_ratio(
+                        f'two_network_over_lite{suffix}_at_{people}',
+                        ratio_of(peer, ours),
+                        f'{_told(peer.facts)} over {_told(ours.facts)}, image to message, '
+                        f'{people} people',
+                    )
+            low, high = min(self.plan.people), max(self.plan.people)
+            few, many = find('lite', engine, low), find('lite', engine, high)
+            if few and many and low < high:
+                self.report.add_ratio(
+                    f'lite{suffix}_{high}_over_{low}',
+                    ratio_of(many, few),
+                    f'{_told(few.facts)}: {high} people over {low}, image to message',
+                )
+        for precision in ('f32', 'bf16'):
+            theirs = find('torchvision', 'torch', RIVAL_PEOPLE, precision)
+            rival = find(_RIVAL, 'torch', RIVAL_PEOPLE, precision)
+            if theirs and rival:
+                self.report.add_ratio(
+                    f'fastpose18_over_torchvision_{precision}',
+                    ratio_of(rival, theirs),
+                    f'{_told(rival.facts)}, over keypointrcnn_resnet50_fpn, same input of '
+                    f'{rival.pixels} px, {RIVAL_PEOPLE} people; proposals: '
+                    f'{rival.proposals} and {theirs.proposals}',
+                )
+
+    def _growth(self, preset: str, network: OurNetwork) -> GrowthLaw:
+        sizes = self.plan.sizes if len(self.plan.sizes) > 1 else (320, 448, 640)
+        most = proposals_of(preset)
+        counts = self.plan.people if len(self.plan.people) > 1 else (1, 5, 20)
+        cases = [
+            self._case(_WithProposals(network, proposals), people, size)
+            for size, proposals, people in product(sizes, (most // 4, most // 2, most), counts)
+            if people <= proposals
+        ]
+        self._measure(cases, f'growth of {network.facts.label}')
+        return fit_growth(
+            np.array([case.pixels for case in cases], dtype=np.float64),
+            np.array([case.proposals for case in cases], dtype=np.float64),
+            np.array([case.people for case in cases], dtype=np.float64),
+            # The fastest run: others on the machine make a run slower, never faster.
+            np.array([case.totals_s.min() for case in cases]),
+        )
+
+    def _message_maker(self) -> Callable[[FrameResult], bytes] | None:
+        try:
+            from pose_tracking_ros.ros.message_cost import message_makers
+        except ImportError as error:
+            self.report.skipped['message, markers'] = (
+                f'ROS 2 or the messages are not there ({error}); run: make setup'
+            )
+            return None
+        return message_makers(COCO_17).poses
+
+    def _single_steps(self, networks: dict[tuple[str, str], OurNetwork]) -> None:
+        plan, rounds = self.plan, max(_LEAST_STEP_ROUNDS, self.plan.rounds)
+        image = group_scene(RIVAL_PEOPLE, IMAGE_SIZE).render(0)
+        steps = SingleSteps(self.report, rounds)
+        steps.decoding()
+        steps.preprocessing(image, plan.usual_size_px)
+        if self._message is not None:
+            steps.messages()
+        network = networks.get(('lite', 'torch'))
+        if network is None or self.device.type != 'cpu':
+            self.report.skipped['two_threads_over_one_loaded'] = 'needs lite by torch on the CPU'
+        else:
+            network.prepare(RIVAL_PEOPLE, plan.usual_size_px)
+            steps.threads(network, image, RIVAL_PEOPLE)
+
+
+def _told(facts: Facts) -> str:
+    return f'{facts.label}, {facts.precision}, {facts.threads} thread(s)'
+
+
+class _WithProposals:
+    """Our network with another number of proposals; implements `Contestant`."""
+
+    def __init__(self, network: OurNetwork, proposals: int) -> None:
+        self._network, self._wanted = network, proposals
+        self.facts = network.facts
+        self.pixels, self.proposals = 0, 0
+
+    def prepare(self, people: int, long_side_px: int) -> None:
+        self._network.prepare(people, long_side_px, self._wanted)
+
+    def find(self, image: Image, clock: Stopwatch) -> People:
+        people = self._network.find(image, clock)
+        self.pixels, self.proposals = self._network.pixels, self._network.proposals
+        return people
