@@ -88,7 +88,6 @@ def test_results_are_the_same_whoever_does_the_work(folder, tmp_path, monkeypatc
     assert difference['low'] < difference['value'] < difference['high']
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 15), reason='Ray has no wheel for it')
 def test_results_are_the_same_on_ray(folder, tmp_path, monkeypatch):
     pytest.importorskip('ray', reason='pip install -r requirements/ray.txt')
     support = os.path.dirname(sys.modules[bar_engine.__module__].__file__)
