@@ -9,7 +9,11 @@ from pose_tracking_ros.settings.camera_motion import CameraMotionSettings
 from pose_tracking_ros.settings.gallery import GallerySettings
 from pose_tracking_ros.settings.limits import Limits, check_settings, limits_of, setting
 from pose_tracking_ros.settings.network import NetworkSettings
-from pose_tracking_ros.settings.nodes import NodeSettings, VideoSourceSettings
+from pose_tracking_ros.settings.nodes import (
+    NodeSettings,
+    PoseRecorderSettings,
+    VideoSourceSettings,
+)
 from pose_tracking_ros.settings.pose_nms import PoseNmsSettings
 from pose_tracking_ros.settings.tracker import TrackerSettings
 
@@ -20,6 +24,7 @@ __all__ = [
     'NetworkSettings',
     'NodeSettings',
     'PoseNmsSettings',
+    'PoseRecorderSettings',
     'TrackerSettings',
     'VideoSourceSettings',
     'check_settings',

@@ -136,3 +136,19 @@ class VideoSourceSettings:
     def __post_init__(self) -> None:
         """Check the values."""
         check_settings(self)
+
+
+@dataclass(frozen=True)
+class PoseRecorderSettings:
+    """What the recorder of poses writes, and where."""
+
+    output: str = setting(
+        'recorded_poses', 'Folder of the new bag; it must not exist yet.', startup=True
+    )
+    with_markers: bool = setting(
+        False, 'Record the markers of the tracker too, which makes it draw them.', startup=True
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_settings(self)
