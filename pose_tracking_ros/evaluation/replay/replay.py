@@ -34,7 +34,6 @@ from pose_tracking_ros.inference.engine import Engine
 from pose_tracking_ros.people import FrameResult, TrackEvent
 from pose_tracking_ros.pipeline import make_pipeline
 from pose_tracking_ros.recordings.bag_reader import BagReader
-from pose_tracking_ros.recordings.pose_messages import nanoseconds
 from pose_tracking_ros.recordings.recording import FrameRecord, Recording
 from pose_tracking_ros.settings import NetworkSettings, NodeSettings
 
@@ -157,7 +156,7 @@ def replay(
         events=run.events,
         dropped_ns=run.dropped_ns,
         problems=[*report.problems, *run.problems()],
-        truth=None if truth is None else match_truth(truth, run.header_stamps_ns),
+        truth=None if truth is None else match_truth(truth, stamps_ns),
         timing=run.stopwatch.figures(len(stamps_ns), engine.device_name),
         is_complete=not should_stop(),
     )
@@ -182,8 +181,6 @@ class _Run:
         self.recording = Recording()
         self.events: list[TrackEvent] = []
         self.dropped_ns: list[int] = []
-        # Truth knows images without a stamp by that stamp, 0, and their order.
-        self.header_stamps_ns: list[int] = []
         self.stopwatch = Stopwatch()
         self._engine = engine
         self._realism = realism
@@ -212,7 +209,6 @@ class _Run:
     def _noted(self, images: Iterable[SourceImage]) -> Iterator[SourceImage]:
         for image in images:
             self.recording.note_source(image.stamp_ns)
-            self.header_stamps_ns.append(nanoseconds(image.header.stamp))
             yield image
 
     def _one_by_one(
