@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import torch
 
 from pose_tracking_ros.inference.choice import choose
 from pose_tracking_ros.inference.model_cache import Tell
 from pose_tracking_ros.inference.network_engine import NetworkEngine
-from pose_tracking_ros.inference.runtimes import Job, build
-from pose_tracking_ros.network.backbone import fold_batch_norm
-from pose_tracking_ros.network.weights import load_network, shipped_weights
+from pose_tracking_ros.inference.runtimes import Job, build, network_of
 from pose_tracking_ros.settings import NetworkSettings
 
 _LOG = logging.getLogger(__name__)
@@ -36,14 +33,7 @@ def load_engine(settings: NetworkSettings, tell: Tell = _LOG.info) -> NetworkEng
         CacheError: the engine was asked for by name, and the cache folder cannot be written.
     """
     device, fallback_reason = choose_device(settings.device)
-    path = (
-        shipped_weights(settings.preset)
-        if settings.weights == 'default'
-        else Path(settings.weights).expanduser()
-    )
-    network, provenance = load_network(settings.preset, path)
-    # One operation fewer per convolution; the network computes the same.
-    fold_batch_norm(network)
+    network, provenance = network_of(settings)
     if device.type == 'cpu' and settings.threads:
         torch.set_num_threads(settings.threads)
     job = Job(network, provenance, settings, device, tell)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.jit._trace import TracerWarning
 
 from pose_tracking_ros.inference.model_cache import Tell, entry
 from pose_tracking_ros.network.model import MultiTaskNetwork
@@ -87,7 +88,7 @@ def write_onnx(
         # takes 25; it runs when the node starts. It warns of sizes taken as constants: those are.
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter('ignore', DeprecationWarning)
-            warnings.simplefilter('ignore', torch.jit.TracerWarning)
+            warnings.simplefilter('ignore', TracerWarning)
             torch.onnx.export(
                 module.eval(),
                 inputs[part],
@@ -109,11 +110,16 @@ def onnx_folder(
     Raises:
         CacheError: the cache folder cannot be written.
     """
-    facts = {
+    facts = facts_of(provenance)
+    return entry(cache, 'onnx', facts, lambda path: write_onnx(network, path), tell)
+
+
+def facts_of(provenance: Provenance) -> dict[str, str]:
+    """Return all that a network's ONNX files depend on."""
+    return {
         'weights': provenance.sha256,
         'preset': provenance.preset,
         'torch': torch.__version__,
         'opset': str(OPSET),
         'revision': _REVISION,
     }
-    return entry(cache, 'onnx', facts, lambda path: write_onnx(network, path), tell)

@@ -18,7 +18,7 @@ def openvino_parts(folder: Path, threads: int) -> tuple[Parts, str]:
     """Return the parts, and OpenVINO's name and version.
 
     Args:
-        folder: of the ONNX files.
+        folder: of the ONNX files, or of OpenVINO's own that `write_openvino` made of them.
         threads: 0 lets OpenVINO decide.
 
     Raises:
@@ -38,11 +38,35 @@ def openvino_parts(folder: Path, threads: int) -> tuple[Parts, str]:
     if threads:
         options['INFERENCE_NUM_THREADS'] = threads
     compiled = [
-        _runner(core.compile_model(str(folder / f'{part}.onnx'), 'CPU', options))
+        _runner(core.compile_model(str(_file_of(part, folder)), 'CPU', options))
         for part in PART_NAMES
     ]
     version = openvino.__version__.partition('-')[0]
     return Parts(*compiled), f'OpenVINO {version}'
+
+
+def write_openvino(folder: Path) -> None:
+    """Turn the ONNX files in a folder into OpenVINO's own, in full precision.
+
+    Raises:
+        EngineError: OpenVINO is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise missing('openvino', 'openvino') from error
+    for part in PART_NAMES:
+        source = folder / f'{part}.onnx'
+        model = openvino.Core().read_model(str(source))
+        openvino.save_model(model, str(folder / f'{part}.xml'), compress_to_fp16=False)
+        # The model may hold on to the file as long as it lives.
+        del model
+        source.unlink()
+
+
+def _file_of(part: str, folder: Path) -> Path:
+    own = folder / f'{part}.xml'
+    return own if own.is_file() else folder / f'{part}.onnx'
 
 
 def _runner(model: Any) -> Callable[..., Any]:

@@ -14,8 +14,9 @@ from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.model_cache import Tell, cache_folder, key_of
 from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import onnx_folder
+from pose_tracking_ros.network.backbone import fold_batch_norm
 from pose_tracking_ros.network.model import MultiTaskNetwork
-from pose_tracking_ros.network.weights import Provenance
+from pose_tracking_ros.network.weights import Provenance, load_network, shipped_weights
 from pose_tracking_ros.settings import NetworkSettings
 
 # Quick to build, so that they may be tried at every first start.
@@ -40,6 +41,23 @@ class Job:
     settings: NetworkSettings
     device: torch.device
     tell: Tell
+
+
+def network_of(settings: NetworkSettings) -> tuple[MultiTaskNetwork, Provenance]:
+    """Return the network of the settings, with its weights and batch norm folded, on the CPU.
+
+    Raises:
+        WeightsError: the checkpoint is missing, damaged, or for another network.
+    """
+    path = (
+        shipped_weights(settings.preset)
+        if settings.weights == 'default'
+        else Path(settings.weights).expanduser()
+    )
+    network, provenance = load_network(settings.preset, path)
+    # One operation fewer per convolution; the network computes the same.
+    fold_batch_norm(network)
+    return network, provenance
 
 
 def candidates(device: torch.device) -> list[str]:

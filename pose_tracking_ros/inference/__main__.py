@@ -1,0 +1,116 @@
+"""Command line: `python -m pose_tracking_ros.inference export ...`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from pose_tracking_ros.inference.choice import seconds_per_image
+from pose_tracking_ros.inference.engine_error import EngineError
+from pose_tracking_ros.inference.letterbox import Letterbox
+from pose_tracking_ros.inference.model_cache import CacheError, write_manifest
+from pose_tracking_ros.inference.network_engine import Runtime
+from pose_tracking_ros.inference.onnx_files import PART_NAMES, facts_of, write_onnx
+from pose_tracking_ros.inference.onnxruntime_parts import onnxruntime_parts
+from pose_tracking_ros.inference.openvino_parts import openvino_parts, write_openvino
+from pose_tracking_ros.inference.runtimes import Job, build, network_of
+from pose_tracking_ros.inference.verification import MAX_RELATIVE_DIFFERENCE, differences
+from pose_tracking_ros.network.model import SIZE_STEP_PX
+from pose_tracking_ros.network.presets import PRESETS
+from pose_tracking_ros.network.weights import WeightsError
+from pose_tracking_ros.settings import NetworkSettings
+
+_PEOPLE = 5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; exit 0 when done, 1 when the result is wrong, 2 on bad input."""
+    parser = argparse.ArgumentParser(prog='python -m pose_tracking_ros.inference')
+    commands = parser.add_subparsers(dest='command', required=True)
+    export = commands.add_parser(
+        'export', help='write the network in the format of another runtime, and check it'
+    )
+    export.add_argument('--preset', choices=PRESETS, default='lite')
+    export.add_argument('--weights', default='default', help='checkpoint file; default: shipped')
+    export.add_argument('--engine', choices=('onnxruntime', 'openvino'), required=True)
+    export.add_argument('--output', type=Path, required=True, help='folder; must not hold files')
+    export.add_argument(
+        '--long-side',
+        type=int,
+        default=NetworkSettings().image_long_side_px,
+        help='longer side of the image that is checked and timed, px',
+    )
+    export.add_argument('--threads', type=int, default=0, help='CPU threads, 0: all')
+    options = parser.parse_args(arguments)
+    try:
+        return _export(options, Console())
+    except (EngineError, CacheError, WeightsError, ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+
+
+def _export(options: argparse.Namespace, console: Console) -> int:
+    folder: Path = options.output
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f'--output: expected an empty or new folder, {folder} holds something')
+    settings = NetworkSettings(
+        preset=options.preset,
+        weights=options.weights,
+        device='cpu',
+        threads=options.threads,
+        image_long_side_px=options.long_side,
+    )
+    network, provenance = network_of(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task('exporting', total=len(PART_NAMES) + 3)
+
+        def step(description: str) -> None:
+            progress.update(task, advance=1, description=description)
+
+        write_onnx(network, folder, lambda part: step(f'{part} written'))
+        if options.engine == 'openvino':
+            write_openvino(folder)
+            parts, name = openvino_parts(folder, options.threads)
+        else:
+            cpu = torch.device('cpu')
+            parts, name = onnxruntime_parts(network, folder, cpu, options.threads)
+        write_manifest(folder, facts_of(provenance) | {'engine': name})
+        step('comparing with torch')
+        size = Letterbox.fit((640, 480), options.long_side, SIZE_STEP_PX).padded_size
+        found = differences(network, parts, _PEOPLE, (size[1], size[0]))
+        step('measuring')
+        job = Job(network, provenance, settings, torch.device('cpu'), console.print)
+        time_s = seconds_per_image(Runtime(parts, job.device, name), job)
+        torch_s = seconds_per_image(build('torch', job), job)
+        step('done')
+    table = Table('output', 'largest difference', 'of the largest value', title=name)
+    for output, (absolute, relative) in found.items():
+        table.add_row(output, f'{absolute:.1e}', f'{relative:.1e}')
+    console.print(table)
+    size_mb = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    console.print(
+        f'{folder}: {size_mb:.1f} MB; parts at {size[0]}x{size[1]} px with {_PEOPLE} people: '
+        f'{1000 * time_s:.1f} ms, by torch {1000 * torch_s:.1f} ms',
+        soft_wrap=True,
+    )
+    worst = max(relative for _, relative in found.values())
+    if worst > MAX_RELATIVE_DIFFERENCE:
+        print(
+            f'error: expected differences up to {MAX_RELATIVE_DIFFERENCE:g} of the largest value, '
+            f'got {worst:.1e}; do not use these files',
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

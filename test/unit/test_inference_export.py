@@ -1,0 +1,67 @@
+"""The command `export`: files that other runtimes read, checked against torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pose_tracking_ros.inference import __main__ as command
+from pose_tracking_ros.inference.__main__ import main
+from pose_tracking_ros.network.weights import shipped_weights
+
+FILES = {
+    'onnxruntime': {f'{part}.onnx' for part in ('trunk', 'box', 'person')},
+    'openvino': {f'{part}.{end}' for part in ('trunk', 'box', 'person') for end in ('xml', 'bin')},
+}
+
+
+def export(engine: str, folder: Path, *more: str) -> int:
+    return main(
+        ['export', '--engine', engine, '--output', str(folder), '--long-side', '128', *more]
+    )
+
+
+@pytest.mark.parametrize('engine', FILES)
+def test_export_writes_checks_and_measures(
+    engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(engine, reason='requirements/engines.txt is not installed')
+    folder = tmp_path / 'new' / 'folder'
+    assert export(engine, folder) == 0
+    assert {path.name for path in folder.iterdir()} == {*FILES[engine], 'manifest.json'}
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    assert set(manifest['files']) == FILES[engine]
+    assert manifest['facts']['preset'] == 'lite'
+    assert len(manifest['facts']['weights']) == 64
+    out = capsys.readouterr().out
+    assert 'trunk rows' in out
+    assert 'person embeddings' in out
+    assert ' MB; parts at 128x128 px with 5 people: ' in out
+
+
+def test_export_fails_when_the_result_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip('onnxruntime', reason='requirements/engines.txt is not installed')
+    monkeypatch.setattr(command, 'differences', lambda *_: {'trunk rows': (1.0, 0.5)})
+    assert export('onnxruntime', tmp_path / 'out') == 1
+    assert 'do not use these files' in capsys.readouterr().err
+
+
+def test_export_refuses_a_folder_that_is_not_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'mine.txt').write_text('precious')
+    assert export('onnxruntime', tmp_path) == 2
+    assert 'expected an empty or new folder' in capsys.readouterr().err
+    assert (tmp_path / 'mine.txt').read_text() == 'precious'
+
+
+def test_export_names_wrong_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = shipped_weights('lite')
+    more = ('--preset', 'fastpose-18', '--weights', str(weights))
+    assert export('onnxruntime', tmp_path / 'out', *more) == 2
+    assert 'expected preset fastpose-18, got lite' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
