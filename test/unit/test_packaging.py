@@ -216,8 +216,25 @@ def test_installed_folders_exist():
 def test_programs_exist_as_modules():
     cmake = (ROOT / 'CMakeLists.txt').read_text()
     programs = re.search(r'foreach\(program ([a-z_ ]+)\)', cmake).group(1).split()
-    assert programs == ['doctor', 'tracker_node', 'video_source']
+    assert programs == ['doctor', 'pose_recorder', 'tracker_node', 'video_source']
     for program in programs:
         source = (ROOT / 'pose_tracking_ros' / 'ros' / f'{program}.py').read_text()
         names = [n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)]
         assert 'main' in names
+
+
+def test_programs_of_the_evaluation_are_commands_of_it():
+    cmake = (ROOT / 'CMakeLists.txt').read_text()
+    programs = re.findall(r'foreach\(program ([a-z_ ]+)\)', cmake)[1].split()
+    assert programs == ['evaluate_bag', 'make_bag']
+    template = (ROOT / 'scripts' / 'evaluation_program.py.in').read_text()
+    assert "main(['@command@', *sys.argv[1:]])" in template
+    # As CMake makes the command's name of the program's.
+    replaced = re.findall(r'string\(REPLACE "(.*)" "(.*)" command', cmake)
+    parser = (ROOT / 'pose_tracking_ros' / 'evaluation' / 'replay').glob('*command.py')
+    known = {name for path in parser for name in re.findall(r"'([a-z-]+)',", path.read_text())}
+    for program in programs:
+        command = program
+        for old, new in replaced:
+            command = command.replace(old, new)
+        assert command in known, command
