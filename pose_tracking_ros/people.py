@@ -223,6 +223,7 @@ class FrameResult:
         timings_s: seconds spent per stage, in order of execution.
         camera_motion_problem: why the camera's own motion could not be compensated in this image;
             empty when it was, when it did not move, or when that was not asked for.
+        region_problem: why not all of the region of interest was looked at; empty when it was.
     """
 
     people: People
@@ -231,3 +232,4 @@ class FrameResult:
     session_id: int
     timings_s: dict[str, float] = field(default_factory=dict)
     camera_motion_problem: str = ''
+    region_problem: str = ''

@@ -11,11 +11,13 @@ from typing import Protocol, TypeVar
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from pose_tracking_ros.image_selection import Region
 from pose_tracking_ros.inference.engine import Engine
-from pose_tracking_ros.people import FrameResult
+from pose_tracking_ros.people import FrameResult, People
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
     GallerySettings,
+    ImageInputSettings,
     PoseNmsSettings,
     TrackerSettings,
 )
@@ -35,6 +37,7 @@ class Pipeline:
         pose_nms: how people found twice are told; the defaults if not given.
         camera_motion: how the camera's own motion is found; the defaults if not given.
         known_people: who may be called by name; nobody if not given.
+        image_input: where in the image people are looked for; everywhere if not given.
     """
 
     def __init__(
@@ -44,12 +47,14 @@ class Pipeline:
         pose_nms: PoseNmsSettings | None = None,
         camera_motion: CameraMotionSettings | None = None,
         known_people: KnownPeople | None = None,
+        image_input: ImageInputSettings | None = None,
     ) -> None:
         self.engine = engine
         self.tracker = tracker
         self.pose_nms = pose_nms or PoseNmsSettings()
         self.camera_motion = CameraMotionEstimator(camera_motion)
         self.known_people = known_people
+        self.image_input = image_input or ImageInputSettings()
         self._boxes_before: Float[np.ndarray, 'person 4'] = np.zeros((0, 4), np.float32)
 
     def process(self, image: UInt8[np.ndarray, 'height width 3'], stamp_s: float) -> FrameResult:
@@ -63,7 +68,8 @@ class Pipeline:
             ValueError: the image or the stamp is unusable; the tracks are as before.
         """
         started = time.perf_counter()
-        people = suppress_duplicates(self.engine.infer(image), self.pose_nms)
+        region = Region.of(self.image_input, (image.shape[1], image.shape[0]))
+        people = suppress_duplicates(self._people_in(image, region), self.pose_nms)
         inferred = time.perf_counter()
         camera = self.camera_motion.estimate(image, stamp_s, self._boxes_before)
         self._boxes_before = people.boxes
@@ -86,7 +92,15 @@ class Pipeline:
                 'name': named - tracked,
             },
             camera_motion_problem=camera.problem,
+            region_problem=region.problem,
         )
+
+    def _people_in(self, image: UInt8[np.ndarray, 'height width 3'], region: Region) -> People:
+        """Return the people in a region of the image, in pixels of the whole image."""
+        image_size = (image.shape[1], image.shape[0])
+        if region.is_empty and image.size:
+            return People.none(image_size, dim=self.engine.embedding_dim)
+        return region.to_image(self.engine.infer(region.of_image(image)), image_size)
 
 
 SettingsT = TypeVar('SettingsT')
@@ -111,4 +125,5 @@ def make_pipeline(engine: Engine, settings: SettingsSource) -> Pipeline:
         settings.get(PoseNmsSettings),
         settings.get(CameraMotionSettings),
         KnownPeople(engine.model_id, engine.embedding_dim, settings.get(GallerySettings)),
+        settings.get(ImageInputSettings),
     )

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
     GallerySettings,
+    ImageInputSettings,
     NetworkSettings,
     NodeSettings,
     PoseNmsSettings,
@@ -32,6 +33,7 @@ NODES: dict[str, dict[str, type]] = {
         'Camera motion': CameraMotionSettings,
         'Tracker': TrackerSettings,
         'Gallery': GallerySettings,
+        'Image input': ImageInputSettings,
         'Node': NodeSettings,
     },
     'video_source': {'Video source': VideoSourceSettings},

@@ -19,6 +19,7 @@ from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
     GallerySettings,
+    ImageInputSettings,
     NetworkSettings,
     NodeSettings,
     PoseNmsSettings,
@@ -106,6 +107,7 @@ class Processor:
             return
         self._health.resolve('inference')
         self._tell_of_camera(result.camera_motion_problem)
+        self._tell('region', result.region_problem)
         self._tell_of_jump(result.session_id != session_before, stamp_s)
         self._last_stamp_s = stamp_s
         self._last_header = header
@@ -148,6 +150,7 @@ class Processor:
         if tracker is not self._tracker_settings:
             self._tracker_settings = tracker
             self._pipeline.tracker.apply_settings(tracker)
+        self._pipeline.image_input = self._parameters.get(ImageInputSettings)
         self._pipeline.pose_nms = self._parameters.get(PoseNmsSettings)
         self._pipeline.camera_motion.apply_settings(self._parameters.get(CameraMotionSettings))
         self._follow_gallery_settings()
@@ -165,6 +168,13 @@ class Processor:
             self._health.report('gallery', f'gallery settings not taken over: {error}')
         else:
             self._health.resolve('gallery')
+
+    def _tell(self, kind: str, problem: str) -> None:
+        """Report a problem, or that there is none."""
+        if problem:
+            self._health.report(kind, problem)
+        else:
+            self._health.resolve(kind)
 
     def _tell_of_camera(self, problem: str) -> None:
         if problem:

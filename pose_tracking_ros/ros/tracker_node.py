@@ -39,6 +39,7 @@ from pose_tracking_ros.ros.worker import Task, take_from
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
     GallerySettings,
+    ImageInputSettings,
     NetworkSettings,
     NodeSettings,
     PoseNmsSettings,
@@ -107,6 +108,7 @@ class TrackerNode(LifecycleNode):
                 CameraMotionSettings,
                 TrackerSettings,
                 GallerySettings,
+                ImageInputSettings,
                 NodeSettings,
             ),
             is_locked=lambda: self._pipeline is not None,

@@ -7,6 +7,7 @@ Range checks happen on construction, so a settings object that exists is valid.
 
 from pose_tracking_ros.settings.camera_motion import CameraMotionSettings
 from pose_tracking_ros.settings.gallery import GallerySettings
+from pose_tracking_ros.settings.image_input import ImageInputSettings
 from pose_tracking_ros.settings.limits import Limits, check_settings, limits_of, setting
 from pose_tracking_ros.settings.network import NetworkSettings
 from pose_tracking_ros.settings.nodes import (
@@ -20,6 +21,7 @@ from pose_tracking_ros.settings.tracker import TrackerSettings
 __all__ = [
     'CameraMotionSettings',
     'GallerySettings',
+    'ImageInputSettings',
     'Limits',
     'NetworkSettings',
     'NodeSettings',
