@@ -76,7 +76,12 @@ def simulated():
         dropped_ns=[1, 2, 3],
         settings={'strategy': 'iou', 'max_lost_s': 3.0},
         problems=['2 images of 66 are <cut> & lost.'],
-        figures={'mot': {'hota': 51.234, 'idf1': None, 'idsw': 7}, 'tracks': {'count': 5}},
+        figures={
+            'bag': 'said in the summary',
+            'mot': {'hota': 51.234, 'idf1': None, 'idsw': 7},
+            'joints': {name: {'ap': 12.5, 'misses': 3} for name in ('nose', 'neck', 'knee')},
+        },
+        timing={'device': 'cpu (1 thread)', 'process_ms': {'median': 41.5}},
     )
     for number, one in enumerate(result.recording.frames):
         result.recording.frames[number] = replace(
@@ -138,11 +143,15 @@ def test_report_says_what_was_replayed_and_how(html):
         'max lost s 3.00'.replace(' ', '_', 2),
         '2 images of 66 are <cut> & lost.',
         '51.23 HOTA, %',
-        'idf1 -',
+        'IDF1 -',
+        'AP misses nose 12.50 3 neck 12.50 3',
+        'device cpu (1 thread) process ms median 41.50',
         '3 of 67 images were dropped',
         'lite-0000',
     ):
         assert words in text, words
+    assert 'said in the summary' not in text
+    assert 'interrupted' not in text
     # Text from the bag cannot become markup.
     assert '<cut>' not in html
 
@@ -175,6 +184,11 @@ def test_without_truth_there_are_counts_and_samples(simulated, tmp_path):
     assert 'Latency' not in page.text
     assert sum('jpeg' in one['src'] for one in page.images) == 12
     assert 'person' not in {one.get('alt') for one in page.images}
+
+
+def test_interrupted_replay_says_so(tmp_path):
+    result = result_of(recording([frame(1, [])]), is_complete=False)
+    assert 'The replay was interrupted' in Page(report_of(result, tmp_path)).text
 
 
 def test_replay_without_any_result_still_gives_a_report(tmp_path):

@@ -37,9 +37,11 @@ from pose_tracking_ros.evaluation.replay.report_pictures import (
 from pose_tracking_ros.evaluation.replay.report_tables import (
     Table,
     figure_groups,
+    figure_tables,
     headline_rows,
     occlusion_table,
     recording_rows,
+    speed_rows,
     text_of,
 )
 from pose_tracking_ros.evaluation.replay.report_timelines import Timeline, timelines_of
@@ -53,6 +55,7 @@ _SAMPLES, _SAMPLES_ALONE = 6, 12
 _MAX_TIMELINES = 60
 _SAMPLE_SIZE = (560, 560)
 _ONE_SIZE, _PAIR_SIZE = (480, 360), (276, 345)
+_INTERRUPTED = 'The replay was interrupted: this is about the images until then.'
 _TEMPLATES = Path(__file__).parent / 'templates'
 
 
@@ -121,11 +124,13 @@ def _content(result: ReplayResult, images: Images) -> dict[str, Any]:
         'title': f'Replay of {result.bag.name}',
         'subtitle': f'{result.topic}, configuration {result.configuration}',
         'headline': headline_rows(result, len(timelines)),
-        'problems': result.problems,
+        'problems': [*([] if result.is_complete else [_INTERRUPTED]), *result.problems],
         'recording': recording_rows(result),
         'settings': [(name, text_of(value)) for name, value in result.settings.items()],
         'has_truth': result.truth is not None,
+        'speed': speed_rows(result.timing),
         'figures': figure_groups(result.figures),
+        'figure_tables': figure_tables({**result.figures, 'speed': result.timing}),
         'plots': _plots(result, timelines, mistakes) if frames else [],
         'galleries': _galleries(result, mistakes, images) if frames else [],
     }

@@ -15,6 +15,22 @@ from pose_tracking_ros.recordings.overlay_video import rate_of
 Rows = list[tuple[str, str]]
 
 MAX_OCCLUSIONS = 200
+# Abbreviations that are written in a way of their own.
+_NAMES = {
+    'mot': 'MOT, %',
+    'mot_with_dropped': 'MOT with dropped images, %',
+    'hota': 'HOTA',
+    'deta': 'DetA',
+    'assa': 'AssA',
+    'idf1': 'IDF1',
+    'mota': 'MOTA',
+    'motp': 'MOTP',
+    'idsw': 'identity switches',
+    'fn': 'missed boxes',
+    'fp': 'false boxes',
+    'ap': 'AP',
+    'posetrack': 'PoseTrack, %',
+}
 _MAX_LISTED = 12
 _UNDEFINED = '-'
 _GENERAL = 'In all'
@@ -60,10 +76,6 @@ def recording_rows(result: ReplayResult) -> Rows:
         ('configuration', result.configuration),
         ('model', ', '.join(models) or 'none'),
     ]
-    if recording.wall_time_s > 0:
-        speed = len(recording.frames) / recording.wall_time_s
-        took = f'{recording.wall_time_s:.1f} s, {speed:.1f} images per second'
-        rows.append(('the replay took', took))
     if result.truth is not None:
         rows += [
             ('ground truth', result.truth.truth.name),
@@ -93,19 +105,60 @@ def headline_rows(result: ReplayResult, tracks: int) -> Rows:
     return rows + [(label, found[name]) for name, label in _HEADLINES.items() if name in found]
 
 
+def speed_rows(timing: Mapping[str, Any]) -> Rows:
+    """Return how fast the replay was; nothing where that was not measured."""
+    return [
+        (' '.join(_name_of(part) for part in path), text_of(value))
+        for path, value in _leaves(timing)
+    ]
+
+
 def figure_groups(figures: Mapping[str, Any]) -> list[tuple[str, Rows]]:
     """Return the figures in tables, one for each group of nested ones.
 
-    What the summary and the list of problems say is left out.
+    What the summary and the list of problems say is left out, and so is what `figure_tables`
+    gives.
     """
     groups: dict[str, Rows] = {}
     for path, value in _leaves(figures):
-        if path[0] in _SAID_ELSEWHERE:
-            continue
-        name = path[-1].replace('_', ' ')
-        group = ' · '.join(part.replace('_', ' ') for part in path[:-1])
-        groups.setdefault(group or _GENERAL, []).append((name, text_of(value)))
+        if path[0] not in _SAID_ELSEWHERE:
+            groups.setdefault(_group_of(path[:-1]), []).append(
+                (_name_of(path[-1]), text_of(value))
+            )
     return list(groups.items())
+
+
+def figure_tables(figures: Mapping[str, Any], before: tuple[str, ...] = ()) -> list[Table]:
+    """Return the groups that are made of like groups, as tables with a row for each of these."""
+    tables = []
+    for key, value in figures.items():
+        if not isinstance(value, Mapping):
+            continue
+        if not _is_table(value):
+            tables += figure_tables(value, (*before, key))
+            continue
+        columns = list(next(iter(value.values())))
+        rows = [
+            (_name_of(name), *(text_of(one[column]) for column in columns))
+            for name, one in value.items()
+        ]
+        heads = ('', *(_name_of(column) for column in columns))
+        tables.append(Table(_group_of((*before, key)), heads, rows))
+    return tables
+
+
+def _is_table(group: Mapping[str, Any]) -> bool:
+    """Return whether a group holds three or more groups with the same figures."""
+    kinds = [list(one) if isinstance(one, Mapping) else None for one in group.values()]
+    return len(kinds) > 2 and kinds[0] is not None and all(kind == kinds[0] for kind in kinds)
+
+
+def _group_of(path: tuple[str, ...]) -> str:
+    return ' · '.join(_name_of(part) for part in path) or _GENERAL
+
+
+def _name_of(key: str) -> str:
+    return _NAMES.get(key, key.replace('_', ' '))
 
 
 def text_of(value: Any) -> str:
@@ -164,7 +217,7 @@ def _leaves(
     figures: Mapping[str, Any], before: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in figures.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*before, key))
-        else:
+        if not isinstance(value, Mapping):
             yield (*before, key), value
+        elif not _is_table(value):
+            yield from _leaves(value, (*before, key))

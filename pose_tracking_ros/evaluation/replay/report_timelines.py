@@ -75,7 +75,10 @@ class _OpenSpell:
 
 
 def timelines_of(recording: Recording, match: TruthMatch | None) -> list[Timeline]:
-    """Return the tracks that were confirmed at some time, by their id."""
+    """Return the tracks that were confirmed and found in some image, by their id."""
+    shown = {
+        recording.unique_id(frame, track) for frame in recording.frames for track in frame.shown
+    }
     followed = _followed(recording, match) if match else {}
     lives: dict[int, list[_OpenSpell]] = {}
     until_ns: dict[int, int] = {}
@@ -85,6 +88,8 @@ def timelines_of(recording: Recording, match: TruthMatch | None) -> list[Timelin
             if track.state is TrackState.REMOVED:
                 continue
             identity = recording.unique_id(frame, track)
+            if identity not in shown:
+                continue
             spells = lives.setdefault(identity, [])
             if not spells or spells[-1].state is not track.state:
                 spells.append(_OpenSpell(track.state, [], {}))
@@ -97,7 +102,6 @@ def timelines_of(recording: Recording, match: TruthMatch | None) -> list[Timelin
     return [
         Timeline(identity, followed.get(identity, ()), _closed(spells, until_ns[identity]))
         for identity, spells in sorted(lives.items())
-        if any(spell.state is TrackState.CONFIRMED for spell in spells)
     ]
 
 
