@@ -217,6 +217,20 @@ def test_measured_times_stand_in_for_given_ones(bag, engine):
     assert all(frame.processing_time_s > 0 for frame in result.recording.frames)
 
 
+def test_the_rate_is_limited_and_the_region_chosen_as_in_the_node(bag, images, engine):
+    # Images come at 5 Hz.
+    half = replay(bag, TOPIC, make_configuration('half', {'max_rate_hz': 2.5}), engine)
+    numbers = [frame.source_number for frame in half.recording.frames]
+    assert numbers == list(range(1, len(images) + 1, 2))
+    assert list(half.dropped_ns) == [stamp for stamp, _ in images[1::2]]
+    assert half.recording.frames[-1].frames_dropped == len(numbers) - 1
+    outside = replay(bag, TOPIC, make_configuration('x', {'roi_x_px': 9999}), engine)
+    assert not any(frame.tracks for frame in outside.recording.frames)
+    (problem,) = outside.problems
+    assert 'first in image 1' in problem
+    assert 'region of interest' in problem
+
+
 @pytest.mark.parametrize('processing_ms', [-1.0, float('nan'), float('inf')])
 def test_impossible_processing_times_are_refused(processing_ms):
     with pytest.raises(EvaluationError, match='processing_ms'):

@@ -30,12 +30,13 @@ from pose_tracking_ros.evaluation.replay.source import (
     readable_images,
 )
 from pose_tracking_ros.evaluation.replay.timing import Stopwatch
+from pose_tracking_ros.image_selection import StampRateLimit
 from pose_tracking_ros.inference.engine import Engine
 from pose_tracking_ros.people import FrameResult, TrackEvent
 from pose_tracking_ros.pipeline import make_pipeline
 from pose_tracking_ros.recordings.bag_reader import BagReader
 from pose_tracking_ros.recordings.recording import FrameRecord, Recording
-from pose_tracking_ros.settings import NetworkSettings, NodeSettings
+from pose_tracking_ros.settings import ImageInputSettings, NetworkSettings, NodeSettings
 
 # A few images bridge the time in which the disk or the encoder is slow; each may have 6 MB.
 _AHEAD: Final = 4
@@ -181,13 +182,17 @@ class _Run:
         self.recording = Recording()
         self.events: list[TrackEvent] = []
         self.dropped_ns: list[int] = []
+        self._rate_limit = StampRateLimit()
+        self._max_rate_hz = configuration.get(ImageInputSettings).max_rate_hz
+        self._skipped = 0
         self.stopwatch = Stopwatch()
         self._engine = engine
         self._realism = realism
         self._keeps_looks = configuration.get(NodeSettings).publish_embeddings
         engine.apply_settings(configuration.get(NetworkSettings))
         self._pipeline = make_pipeline(engine, configuration)
-        self._camera_problems: list[tuple[int, str]] = []
+        # Numbers of the images with each.
+        self._problems: dict[str, list[int]] = {}
 
     def process(self, images: Iterable[SourceImage]) -> Iterator[ReplayedImage]:
         """Yield what comes of the images; all of them, or those that a node would have taken."""
@@ -197,19 +202,19 @@ class _Run:
 
     def problems(self) -> list[str]:
         """Return what the pipeline had to say, one sentence each."""
-        problems = []
-        if self._camera_problems:
-            number, reason = self._camera_problems[0]
-            problems.append(
-                f'The motion of the camera is not compensated in {len(self._camera_problems)} '
-                f'images, first in image {number}: {reason}.'
-            )
-        return problems
+        return [
+            f'In {len(numbers)} images, first in image {numbers[0]}: {told}.'
+            for told, numbers in self._problems.items()
+        ]
 
     def _noted(self, images: Iterable[SourceImage]) -> Iterator[SourceImage]:
         for image in images:
             self.recording.note_source(image.stamp_ns)
-            yield image
+            if self._rate_limit.allows(image.stamp_s, self._max_rate_hz):
+                yield image
+            else:
+                self._skipped += 1
+                self.dropped_ns.append(image.stamp_ns)
 
     def _one_by_one(
         self, images: Iterable[SourceImage]
@@ -235,8 +240,11 @@ class _Run:
         result = self._pipeline.process(image.pixels, image.stamp_s)
         spent_s = time.perf_counter() - started
         self.stopwatch.add(spent_s, result.timings_s)
-        if result.camera_motion_problem:
-            self._camera_problems.append((image.number, result.camera_motion_problem))
+        camera = result.camera_motion_problem
+        camera = camera and f'the motion of the camera is not compensated: {camera}'
+        for told in (camera, result.region_problem):
+            if told:
+                self._problems.setdefault(told, []).append(image.number)
         if self._realism is None or self._realism.processing_ms is None:
             return result, round((image.reading_s + spent_s) * 1e9)
         return result, round(self._realism.processing_ms * 1e6)
@@ -251,7 +259,7 @@ class _Run:
             stamp_ns=done.item.stamp_ns,
             image_size=result.people.image_size,
             tracks=tracks,
-            frames_dropped=done.dropped,
+            frames_dropped=done.dropped + self._skipped,
             processing_time_s=done.processing_time_s,
             latency_s=done.latency_s if self._realism else None,
             session_id=result.session_id,
