@@ -28,6 +28,7 @@ from pose_tracking_ros.settings import NetworkSettings
 from pose_tracking_ros.settings.limits import limits_of
 
 _ENGINES = tuple(name for name in limits_of(NetworkSettings, 'engine').choices if name != 'auto')
+_TABLE_WIDTH = 112
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -123,7 +124,8 @@ def _measure(
     conditions['load_average_after'] = round(load_average(), 2)
     content = report.content()
     for table in rich_tables(content):
-        console.print(table)
+        # A folded table would be unreadable; a narrow terminal breaks the lines.
+        Console(width=max(console.width, _TABLE_WIDTH)).print(table, soft_wrap=True)
     return content
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from pose_tracking_ros.benchmark.contestants import HOW_K_IS_FIXED, STAGES
@@ -97,14 +98,14 @@ def stages_of(measurements: list[dict[str, Any]]) -> list[str]:
 
 
 def _where(measurement: dict[str, Any]) -> str:
-    threads = measurement['threads']
-    return f'{measurement["device"]}, {threads} thread{"s" if threads > 1 else ""}'
+    """Return device and threads."""
+    return f'{measurement["device"]} x{measurement["threads"]}'
 
 
 def rows_of(content: dict[str, Any]) -> list[list[str]]:
     """Return the measurements as rows of text, the header first."""
-    header = ['program (engine)', 'on', 'K', 'pixels', 'proposals', 'p50', 'p95', 'p99', 'runs']
-    rows = [header]
+    percentiles = ('p50', 'p95', 'p99')
+    rows = [['program (engine)', 'on x threads', 'K', 'pixels', 'boxes', *percentiles, 'runs']]
     for one in sorted(
         content['measurements'], key=lambda m: (label_of(m), m['pixels'], m['people'])
     ):
@@ -116,7 +117,7 @@ def rows_of(content: dict[str, Any]) -> list[list[str]]:
                 str(one['people']),
                 str(one['pixels']),
                 str(one['proposals']),
-                *(f'{ms[name]:.1f}' for name in ('p50', 'p95', 'p99')),
+                *(f'{ms[name]:.1f}' for name in percentiles),
                 str(ms['runs']),
             ]
         )
@@ -206,12 +207,16 @@ def all_rows(content: dict[str, Any]) -> dict[str, list[list[str]]]:
 
 
 def rich_tables(content: dict[str, Any]) -> list[Table]:
-    """Return the tables for a terminal."""
+    """Return the tables for a terminal; what a ratio means is on the page only."""
     tables = []
     for title, rows in all_rows(content).items():
-        table = Table(*rows[0], title=title, title_justify='left')
+        columns = rows[0][:3] if rows[0][0] == 'ratio' else rows[0]
+        table = Table(title=title, title_justify='left', box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for number, name in enumerate(columns):
+            is_number = number > 0 and rows[1][number][:1].isdigit()
+            table.add_column(name, overflow='fold', justify='right' if is_number else 'left')
         for row in rows[1:]:
-            table.add_row(*row)
+            table.add_row(*row[: len(columns)])
         tables.append(table)
     return tables
 
