@@ -13,6 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pose_tracking_ros.evaluation.ablation_command import add_ablation
+from pose_tracking_ros.evaluation.accuracy_pictures import (
+    draw_matching_curve,
+    draw_precision_curves,
+)
 from pose_tracking_ros.evaluation.keypoints import (
     EvaluationError,
     find_people,
@@ -128,7 +132,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default='auto',
         help=limits_of(NetworkSettings, 'engine').description,
     )
-    parser.add_argument('--json', type=Path, help='write the figures here')
+    parser.add_argument('--json', type=Path, help='write the figures here, a picture beside it')
 
 
 def _engine(options: argparse.Namespace, **changes: Any) -> NetworkEngine:
@@ -148,6 +152,8 @@ def _engine(options: argparse.Namespace, **changes: Any) -> NetworkEngine:
 def _reid(options: argparse.Namespace) -> dict[str, Any]:
     engine = _engine(options)
     report = asdict(evaluate_crops(options.crops, options.split, engine.embed_crops))
+    if options.json:
+        draw_matching_curve(options.json.with_suffix('.png'), engine.model_id, report['cmc'])
     return report | {'model_id': engine.model_id, 'device': engine.device_name}
 
 
@@ -157,6 +163,9 @@ def _keypoints(options: argparse.Namespace) -> dict[str, Any]:
     engine = _engine(options, image_long_side_px=options.long_side, min_person_score=0.02)
     results = run_engine(engine, truth, options.images)
     report = asdict(score(truth, results, engine.model_id))
+    curves = report.pop('curves')
+    if options.json:
+        draw_precision_curves(options.json.with_suffix('.png'), engine.model_id, curves)
     return report | {'image_long_side_px': options.long_side, 'device': engine.device_name}
 
 
@@ -183,6 +192,8 @@ def _fit_pose_nms(options: argparse.Namespace) -> dict[str, Any]:
 def _print_table(title: str, report: dict[str, Any]) -> None:
     table = Table('figure', 'value', title=title)
     for name, value in report.items():
+        if isinstance(value, tuple | list):
+            continue
         table.add_row(name, f'{value:.4f}' if isinstance(value, float) else str(value))
     Console().print(table)
 

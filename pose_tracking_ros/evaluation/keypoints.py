@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class KeypointReport:
         images: evaluated.
         people: in the ground truth, ignored regions left out.
         model_id: what was evaluated.
+        curves: precision at 101 recalls from 0 to 1: per kind, per threshold; none without a
+            result.
     """
 
     box_ap: float
@@ -51,6 +53,13 @@ class KeypointReport:
     images: int
     people: int
     model_id: str
+    curves: dict[str, dict[str, list[float]]] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class _Accuracy:
+    averages: dict[str, float]
+    curves: dict[str, list[float]]
 
 
 def load_ground_truth(annotations: Path) -> dict[str, Any]:
@@ -141,11 +150,12 @@ def find_people(
 
 def score(truth: dict[str, Any], results: list[dict[str, Any]], model_id: str) -> KeypointReport:
     """Return the report of results against the ground truth; no result at all scores 0."""
-    boxes = average_precisions(truth, results, 'bbox', 'score')
-    poses = average_precisions(truth, results, 'keypoints', 'pose_score')
+    boxes = _accuracy(truth, results, 'bbox', 'score')
+    poses = _accuracy(truth, results, 'keypoints', 'pose_score')
     return KeypointReport(
-        **{f'box_{name}': value for name, value in boxes.items()},
-        **{f'keypoint_{name}': value for name, value in poses.items()},
+        **{f'box_{name}': value for name, value in boxes.averages.items()},
+        **{f'keypoint_{name}': value for name, value in poses.averages.items()},
+        curves={'boxes, IoU': boxes.curves, 'poses, OKS': poses.curves},
         images=len(truth['images']),
         people=sum(not person.get('iscrowd', 0) for person in truth['annotations']),
         model_id=model_id,
@@ -163,8 +173,14 @@ def average_precisions(
         kind: `bbox` or `keypoints`.
         ranked_by: field of the results with the ranking.
     """
+    return _accuracy(truth, results, kind, ranked_by).averages
+
+
+def _accuracy(
+    truth: dict[str, Any], results: list[dict[str, Any]], kind: str, ranked_by: str
+) -> _Accuracy:
     if not results:
-        return dict.fromkeys(_STATS[kind], 0.0)
+        return _Accuracy(dict.fromkeys(_STATS[kind], 0.0), {})
     ranked = [{**result, 'score': result[ranked_by]} for result in results]
     if kind == 'bbox':
         # With joints present the tool would take their extent for the box.
@@ -177,4 +193,12 @@ def average_precisions(
         evaluation.accumulate()
         evaluation.summarize()
     # -1 is the tool's "no such ground truth".
-    return {name: max(float(evaluation.stats[i]), 0.0) for name, i in _STATS[kind].items()}
+    averages = {name: max(float(evaluation.stats[i]), 0.0) for name, i in _STATS[kind].items()}
+    # Threshold, recall, category, sizes of people (all), most results per image (the last).
+    precision = np.asarray(evaluation.eval['precision'])[:, :, 0, 0, -1].clip(min=0.0)
+    curves = {
+        '0.50': precision[0].tolist(),
+        '0.75': precision[5].tolist(),
+        'mean of 0.50 to 0.95': precision.mean(axis=0).tolist(),
+    }
+    return _Accuracy(averages, curves)

@@ -20,6 +20,8 @@ from pose_tracking_ros.evaluation.keypoints import EvaluationError
 # <identity>_c<camera>s<sequence>_<frame>_<number>
 _NAME = re.compile(r'^(-?\d+)_c(\d+)')
 
+_RANKS = 20
+
 # From crops, all of one size, to unit vectors.
 Embed = Callable[[list[UInt8[np.ndarray, 'height width 3']]], Float[np.ndarray, 'crop dim']]
 
@@ -34,6 +36,7 @@ class ReidReport:
         queries: that have a right answer in the gallery.
         gallery: crops searched.
         identities: among the queries.
+        cmc: share of queries whose first right answer is among the first 1, 2, ... up to 20.
     """
 
     rank1: float
@@ -41,6 +44,7 @@ class ReidReport:
     queries: int
     gallery: int
     identities: int
+    cmc: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def score_ranking(
         EvaluationError: no query has a right answer.
     """
     order = np.argsort(-(query @ gallery.T), axis=1, kind='stable')
-    precisions, firsts, identities = [], [], set()
+    precisions, firsts, identities = [], [], set[int]()
     for ranked, (identity, camera) in zip(order, query_labels, strict=True):
         labels = gallery_labels[ranked]
         same = labels[:, 0] == identity
@@ -135,16 +139,17 @@ def score_ranking(
             continue
         hits = np.flatnonzero(right)
         precisions.append(float(np.mean(np.arange(1, len(hits) + 1) / (hits + 1))))
-        firsts.append(bool(right[0]))
+        firsts.append(int(hits[0]))
         identities.add(int(identity))
     if not precisions:
         raise EvaluationError('no query has a crop of the same person from another camera')
     return ReidReport(
-        rank1=float(np.mean(firsts)),
+        rank1=float(np.mean(np.array(firsts) == 0)),
         map=float(np.mean(precisions)),
         queries=len(precisions),
         gallery=len(gallery),
         identities=len(identities),
+        cmc=tuple(float(np.mean(np.array(firsts) < rank)) for rank in range(1, _RANKS + 1)),
     )
 
 

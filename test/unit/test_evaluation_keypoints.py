@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pose_tracking_ros.evaluation.__main__ import main
+from pose_tracking_ros.evaluation.accuracy_pictures import draw_precision_curves
 from pose_tracking_ros.evaluation.keypoints import (
     EvaluationError,
     load_ground_truth,
@@ -158,8 +159,31 @@ def test_command_writes_the_figures(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert {'box_ap', 'box_ap50', 'keypoint_ap', 'keypoint_ap50'} <= report.keys()
     assert report['model_id'].startswith('lite@')
     assert 'box_ap50' in capsys.readouterr().out
+    assert 'curves' not in report
+    assert cv2.imread(str(out.with_suffix('.png'))) is not None
 
 
 def test_command_with_missing_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['keypoints', '--annotations', 'none.json', '--images', '.']) == 2
     assert capsys.readouterr().err.startswith('error: none.json: no such file')
+
+
+def test_curves_have_the_averages_as_their_areas() -> None:
+    report = score(truth(), results_from_people(found(2, shift_px=3.0), 5, 1), 'test')
+    assert list(report.curves) == ['boxes, IoU', 'poses, OKS']
+    for kind, name in zip(report.curves, ('box', 'keypoint'), strict=True):
+        areas = [np.mean(curve) for curve in report.curves[kind].values()]
+        wanted = [getattr(report, f'{name}_{figure}') for figure in ('ap50', 'ap75', 'ap')]
+        np.testing.assert_allclose(areas, wanted, atol=1e-9)
+    assert score(truth(), [], 'test').curves == {'boxes, IoU': {}, 'poses, OKS': {}}
+
+
+def test_curves_are_drawn_also_without_any(tmp_path: Path) -> None:
+    for number, curves in enumerate(
+        ({'boxes': {'0.50': [1.0, 0.5]}, 'poses': {'0.50': [0.7]}}, {'boxes': {}})
+    ):
+        path = tmp_path / 'new' / f'{number}.png'
+        draw_precision_curves(path, 'test', curves)
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        assert picture.std() > 1

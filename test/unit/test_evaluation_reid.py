@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_tracking_ros.evaluation.accuracy_pictures import draw_matching_curve
 from pose_tracking_ros.evaluation.keypoints import EvaluationError
 from pose_tracking_ros.evaluation.reid import CropName, evaluate_crops, score_ranking
 
@@ -31,6 +32,7 @@ def test_ranking_worked_by_hand() -> None:
     assert report.rank1 == 0
     assert report.map == pytest.approx((1 / 2 + 2 / 4) / 2)
     assert (report.queries, report.gallery, report.identities) == (1, 5, 1)
+    assert report.cmc == (0, *[1] * 19)
 
 
 def test_query_without_an_answer_is_left_out() -> None:
@@ -96,3 +98,11 @@ def test_missing_files(files: tuple[Path, Path], tmp_path: Path) -> None:
         evaluate_crops(tmp_path / 'none.zip', files[1], brightness)
     with pytest.raises(EvaluationError, match='no such file'):
         evaluate_crops(files[0], tmp_path / 'none.json', brightness)
+
+
+def test_matching_curve_is_drawn(tmp_path: Path) -> None:
+    path = tmp_path / 'new' / 'curve.png'
+    draw_matching_curve(path, 'test', (0.5, 0.75, 1.0))
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    assert picture.std() > 1
