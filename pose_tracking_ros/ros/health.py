@@ -59,6 +59,16 @@ class Health:
         if warns:
             self._warn(text)
 
+    def begin(self, kind: str, text: str) -> None:
+        """Note a problem that lasts; while it does, its first text stays.
+
+        For texts with figures that would differ, and be warned of, each time.
+        """
+        with self._lock:
+            known = self._problems.get(kind)
+            lasting = known.text if known is not None and known.is_active else text
+        self.report(kind, lasting)
+
     def resolve(self, kind: str) -> None:
         """Note that a problem is over, if it was there."""
         with self._lock:

@@ -20,7 +20,13 @@ except ModuleNotFoundError:  # Humble
     )
 
 from pose_tracking_ros.ros.health import Health, silence_text
-from pose_tracking_ros.ros.qos import for_images, mismatch_text, offers_on, reliability_for
+from pose_tracking_ros.ros.qos import (
+    for_images,
+    mismatch_text,
+    mixture_text,
+    offers_on,
+    reliability_for,
+)
 
 _TYPES = {'raw': Image, 'compressed': CompressedImage}
 
@@ -33,7 +39,7 @@ class ImageInput:
 
     Args:
         node: owns the subscription.
-        health: takes complaints of the kinds `qos` and `silence`.
+        health: takes complaints of the kinds `qos`, `publishers` and `silence`.
         on_image: called with each message, in the thread of the executor.
         now_s: monotonic clock, s.
     """
@@ -91,8 +97,8 @@ class ImageInput:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
-        self._health.resolve('qos')
-        self._health.resolve('silence')
+        for kind in ('qos', 'publishers', 'silence'):
+            self._health.resolve(kind)
 
     def check(self, silence_warning_s: float) -> None:
         """Follow the publishers, and complain if nothing arrives.
@@ -116,6 +122,11 @@ class ImageInput:
             self._health.report('qos', mismatch)
         else:
             self._health.resolve('qos')
+        mixture = mixture_text(self.topic, offers)
+        if mixture:
+            self._health.report('publishers', mixture)
+        else:
+            self._health.resolve('publishers')
         silent_s = self._now_s() - self._heard_s
         if silent_s >= silence_warning_s and 'silence' not in self._health.active():
             self._health.report(

@@ -13,7 +13,8 @@ from pose_tracking_ros.pipeline import Pipeline
 from pose_tracking_ros.ros.conversion import seconds_from_stamp
 from pose_tracking_ros.ros.diagnostics import ActivityMeter
 from pose_tracking_ros.ros.health import Health
-from pose_tracking_ros.ros.mailbox import Mailbox
+from pose_tracking_ros.ros.image_checks import ImageChecks
+from pose_tracking_ros.ros.image_intake import ImageIntake
 from pose_tracking_ros.ros.outputs import Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.settings import (
@@ -36,10 +37,10 @@ class Processor:
     Args:
         pipeline: network and tracker. The tracker starts anew.
         outputs: active publishers.
-        mailbox: where the images come from; asked for its count of dropped ones only.
+        intake: told what becomes of each image, asked for the count of dropped ones.
         parameters: settings, which may change from image to image.
-        health: takes complaints of the kinds `image`, `inference`, `stamp`, `time`, `gallery` and
-            `camera_motion`.
+        health: takes complaints of the kinds `image`, `inference`, `stamp`, `time`, `gallery`,
+            `camera_motion` and `region`, and those of `ImageChecks`.
         meter: told of each image.
         clock: of the node; for images without a stamp.
     """
@@ -48,7 +49,7 @@ class Processor:
         self,
         pipeline: Pipeline,
         outputs: Outputs,
-        mailbox: Mailbox[Any],
+        intake: ImageIntake,
         parameters: ParameterStore,
         health: Health,
         meter: ActivityMeter,
@@ -56,9 +57,10 @@ class Processor:
     ) -> None:
         self._pipeline = pipeline
         self._outputs = outputs
-        self._mailbox = mailbox
+        self._intake = intake
         self._parameters = parameters
         self._health = health
+        self._checks = ImageChecks(health)
         self._meter = meter
         self._clock = clock
         self._network_settings = parameters.get(NetworkSettings)
@@ -82,6 +84,11 @@ class Processor:
         """The session as published."""
         return self._session_offset + self._pipeline.tracker.session_id
 
+    @property
+    def wants_camera_info(self) -> bool:
+        """Whether calibrations are to be looked at: until there is one that fits the images."""
+        return self.camera_info is None or 'camera_info' in self._health.active()
+
     def request_reset(self) -> None:
         """Forget all tracks before the next image. May be called from any thread."""
         self._is_reset_wanted.set()
@@ -94,16 +101,21 @@ class Processor:
             image = rgb_from_message(message)
         except ImageError as error:
             self._health.report('image', f'image not readable: {error}')
+            self._intake.count_refused()
             return
         self._health.resolve('image')
         header = message.header
         stamp_s = self._stamp_of(header)
+        image_size = (image.shape[1], image.shape[0])
+        self._checks.check_size(image_size)
+        camera_info = self._checks.usable_camera_info(self.camera_info, image_size)
         session_before = self._pipeline.tracker.session_id
         try:
             result = self._pipeline.process(image, stamp_s)
         except (ValueError, RuntimeError) as error:
             # RuntimeError is what torch raises, for example when the GPU's memory is full.
             self._health.report('inference', f'image not processed: {error}')
+            self._intake.count_failed()
             return
         self._health.resolve('inference')
         self._tell_of_camera(result.camera_motion_problem)
@@ -119,10 +131,11 @@ class Processor:
             header=header,
             session_id=self._session_offset + result.session_id,
             sequence=self._sequence,
-            frames_dropped=self._mailbox.dropped,
+            frames_dropped=self._intake.counts()['dropped'],
             processing_time_s=processing_s,
             with_embeddings=settings.publish_embeddings,
         )
+        self._intake.count_processed(processing_s)
         self._meter.add_processed(processing_s, self._now_s() - stamp_s)
         self._outputs.show(
             result,
@@ -130,7 +143,7 @@ class Processor:
             header=header,
             stamp_s=stamp_s,
             settings=settings,
-            camera_info=self.camera_info,
+            camera_info=camera_info,
         )
 
     def finish(self) -> None:
@@ -188,6 +201,8 @@ class Processor:
         stamp_s = seconds_from_stamp(header.stamp)
         if stamp_s != 0:
             self._health.resolve('stamp')
+            limit_s = self._parameters.get(ImageInputSettings).max_stamp_offset_s
+            self._checks.check_stamp(stamp_s, self._now_s(), limit_s)
             return stamp_s
         self._health.report(
             'stamp',

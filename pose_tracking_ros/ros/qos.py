@@ -107,3 +107,15 @@ def mismatch_text(topic: str, asked: str, offers: Sequence[Offer]) -> str:
         'reliable, so nothing arrives. Set image_qos to auto or best_effort, or make the '
         'publisher reliable'
     )
+
+
+def mixture_text(topic: str, offers: Sequence[Offer]) -> str:
+    """Explain that several publishers share a topic of one camera; empty when they do not."""
+    if len(offers) < 2:
+        return ''
+    names = ', '.join(sorted(offer.node for offer in offers))
+    return (
+        f'{len(offers)} publishers send images on {topic}: {names}. Their people and stamps mix. '
+        'Give each camera a topic or namespace of its own, and a tracker each '
+        '(multi_camera.launch.py). One that was killed disappears by itself, within 20 s'
+    )

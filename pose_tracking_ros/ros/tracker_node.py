@@ -26,10 +26,13 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
+from pose_tracking_ros.ros.clock_check import ClockCheck
 from pose_tracking_ros.ros.diagnostics import ActivityMeter, diagnostic_message
 from pose_tracking_ros.ros.gallery_services import GalleryServices
 from pose_tracking_ros.ros.health import Health
 from pose_tracking_ros.ros.image_input import ImageInput
+from pose_tracking_ros.ros.image_intake import ImageIntake
+from pose_tracking_ros.ros.load_watch import LoadWatch
 from pose_tracking_ros.ros.mailbox import Mailbox
 from pose_tracking_ros.ros.outputs import Draw, Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
@@ -116,9 +119,12 @@ class TrackerNode(LifecycleNode):
         self._health = Health(self.get_logger().warning)
         self._meter = ActivityMeter()
         self._input = ImageInput(self, self._health, self._receive)
+        self._clock_check = ClockCheck(self, self._health)
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
         self._mailbox: Mailbox[Any] = Mailbox()
+        self._intake = ImageIntake(self._mailbox)
+        self._load_watch = LoadWatch(self._health)
         self._worker: Task | None = None
         self._processor: Processor | None = None
         self._camera_info_input: Subscription | None = None
@@ -160,12 +166,13 @@ class TrackerNode(LifecycleNode):
     @_telling
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network, run it once and announce the skeleton."""
+        from pose_tracking_ros.inference.out_of_memory import SparingEngine
         from pose_tracking_ros.pipeline import make_pipeline
 
         network = self._store.get(NetworkSettings)
         self.get_logger().info(f'loading network {network.preset}, weights {network.weights}')
         try:
-            engine = self._load(network)
+            engine = SparingEngine(self._load(network), network, self._tell_of_memory)
             engine.warm_up()
             pipeline = make_pipeline(engine, self._store)
         except (OSError, ValueError, RuntimeError, ImportError) as error:
@@ -187,10 +194,12 @@ class TrackerNode(LifecycleNode):
         assert self._outputs is not None
         result = super().on_activate(state)
         self._mailbox = Mailbox()
+        self._intake = ImageIntake(self._mailbox)
+        self._load_watch = LoadWatch(self._health)
         self._processor = Processor(
             self._pipeline,
             self._outputs,
-            self._mailbox,
+            self._intake,
             self._store,
             self._health,
             self._meter,
@@ -252,10 +261,14 @@ class TrackerNode(LifecycleNode):
         self._outputs = None
         self._pipeline = None
         self._health.resolve('device')
+        self._health.resolve('memory')
+
+    def _tell_of_memory(self, problem: str) -> None:
+        self._health.report('memory', problem)
 
     def _receive(self, message: Any) -> None:
         self._meter.count_received()
-        self._mailbox.put(message)
+        self._intake.take_in(message, self._store.get(ImageInputSettings).max_rate_hz)
 
     def _follow_camera_info(self, is_wanted: bool) -> None:
         """Subscribe to `camera_info` as long as somebody needs it."""
@@ -276,8 +289,12 @@ class TrackerNode(LifecycleNode):
             # Without a context publishing fails, which is no fault of the worker.
             self._worker.raise_failure()
         self._input.check(self._settings.silence_warning_s)
+        self._clock_check.check(self._settings.silence_warning_s)
         if self._processor is not None and self._outputs is not None:
-            self._follow_camera_info(self._outputs.wants_camera_info)
+            self._load_watch.check(self._intake.counts(), self._intake.busy_s)
+            self._follow_camera_info(
+                self._outputs.wants_camera_info or self._processor.wants_camera_info
+            )
 
     def _reset(self, request: Any, response: Any) -> Any:
         response.success = self._processor is not None
@@ -310,11 +327,8 @@ class TrackerNode(LifecycleNode):
             values |= {'model': self._pipeline.engine.model_id, 'device': hardware_id}
         if self._processor is not None:
             summary = 'tracking' if self._is_enabled else 'disabled'
-            values |= {
-                'images processed': str(self._processor.sequence),
-                'images dropped': str(self._mailbox.dropped),
-                'session': str(self._processor.session_id),
-            }
+            values |= {f'images {what}': str(n) for what, n in self._intake.counts().items()}
+            values['session'] = str(self._processor.session_id)
         values |= {f'reports: {kind}': str(n) for kind, n in self._health.counts().items()}
         problems = self._health.active()
         self._diagnostics.publish(

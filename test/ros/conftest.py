@@ -122,6 +122,9 @@ class Graph:
         """Add a tracker node and start it, unless told otherwise."""
         from pose_tracking_ros.ros.tracker_node import TrackerNode
 
+        # Stamps in tests are small numbers.
+        parameters = {'max_stamp_offset_s': 0.0, **parameters}
+
         def draw(image, tracks, trails):
             return 255 - image
 
