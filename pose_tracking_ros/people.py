@@ -151,6 +151,25 @@ class People:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class PoseInSpace:
+    """Where one person is in metres, as of one image. What is not known is NaN.
+
+    The frame is that of the camera (optical: x right, y down, z forward), or the one asked for.
+
+    Attributes:
+        joints_m: positions; all three NaN where unknown.
+        covariances_m2: of the joints' positions.
+        position_m: the middle of the hips, or of the joints that are known.
+        velocity_m_s: of that position, m/s.
+    """
+
+    joints_m: Float[np.ndarray, 'joint 3']
+    covariances_m2: Float[np.ndarray, 'joint 3 3']
+    position_m: Float[np.ndarray, '3']
+    velocity_m_s: Float[np.ndarray, '3']
+
+
 # Not frozen: one is made per person and image, and a frozen one takes three times as long to make.
 @dataclass(eq=False)
 class Track:
@@ -174,6 +193,7 @@ class Track:
         person_id: identity from the gallery, empty when unknown.
         person_similarity: how much the look resembles that identity's, [0, 1], 1 the very same;
             NaN without an identity.
+        in_space: pose in metres; None when depth is not used.
     """
 
     track_id: int
@@ -192,6 +212,7 @@ class Track:
     occluder_id: int = 0
     person_id: str = ''
     person_similarity: float = math.nan
+    in_space: PoseInSpace | None = None
 
 
 @dataclass(frozen=True)

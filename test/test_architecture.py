@@ -40,7 +40,7 @@ ROS_MODULES = {
 }
 MESSAGE_PACKAGES = {f'pose_tracking_ros.{kind}' for kind in ('msg', 'srv', 'action')}
 # What runs on the robot does not depend on what trains, scores or imitates it.
-LEAN_PARTS = ('network', 'inference', 'tracking', 'follow')
+LEAN_PARTS = ('network', 'inference', 'tracking', 'lifting', 'follow')
 OFFLINE_PARTS = {f'pose_tracking_ros.{n}' for n in ('training', 'evaluation', 'simulation', 'ros')}
 # Names that say nothing about what is inside, or that hide the generated message modules.
 FORBIDDEN_NAMES = {'utils', 'helpers', 'common', 'base', 'core', 'manager', 'msg', 'srv', 'action'}

@@ -77,6 +77,10 @@ class Camera:
         depth = homogeneous[..., 2]
         return homogeneous[..., :2] / np.maximum(depth, NEAR_M)[..., None], depth
 
+    def to_optical(self, points: Float[np.ndarray, '*batch 3']) -> Float[np.ndarray, '*batch 3']:
+        """Return world points in the camera's optical frame: x right, y down, z forward, m."""
+        return np.asarray((points - self.position) @ self.rotation.T)
+
     def plane_homography(
         self,
         origin: Float[np.ndarray, '3'],

@@ -42,8 +42,10 @@ class Figure:
         box: corners x1, y1, x2, y2 of the whole body, px, not clipped to the image.
         joints_px: COCO joints.
         joint_depths_m: along the optical axis.
+        joints_m: in the camera's optical frame.
         quads_px: corners of the surface quads.
         quad_depths_m: of the quads' centres.
+        corner_depths_m: of the quads' corners.
         normals: outward unit normals of the quads, world.
         bands: ring index of each quad.
         sectors: position of each quad around its ring.
@@ -55,8 +57,10 @@ class Figure:
     box: Float[np.ndarray, '4']
     joints_px: Float[np.ndarray, 'joint 2']
     joint_depths_m: Float[np.ndarray, 'joint']
+    joints_m: Float[np.ndarray, 'joint 3']
     quads_px: Float[np.ndarray, 'quad 4 2']
     quad_depths_m: Float[np.ndarray, 'quad']
+    corner_depths_m: Float[np.ndarray, 'quad 4']
     normals: Float[np.ndarray, 'quad 3']
     bands: Int[np.ndarray, 'quad']
     sectors: Int[np.ndarray, 'quad']
@@ -116,11 +120,12 @@ def figures_of(bodies: Bodies, looks: Sequence[Look], camera: Camera) -> list[Fi
         outfits = [dress(looks[i], sectors) for i in chosen]
         points = surface(some, np.stack([outfit.radii for outfit in outfits]), sectors)
         points_px, point_depths = camera.project(points)
-        joints_px, joint_depths = camera.project(some.joints)
+        joints_px, _ = camera.project(some.joints)
+        joints = camera.to_optical(some.joints)
         for k, i in enumerate(chosen):
             figure = _figure(
                 i, points[k], points_px[k], point_depths[k], outfits[k],
-                joints_px[k], joint_depths[k], camera,
+                joints_px[k], joints[k], camera,
             )  # fmt: skip
             if figure.touches(camera.image_size):
                 figures.append(figure)
@@ -134,7 +139,7 @@ def _figure(
     depths: np.ndarray,
     outfit: Outfit,
     joints_px: np.ndarray,
-    joint_depths: np.ndarray,
+    joints: np.ndarray,
     camera: Camera,
 ) -> Figure:
     corners = outfit.corners
@@ -143,19 +148,22 @@ def _figure(
     outward = ((quads[:, 0] + quads[:, 2]) * 0.5 - camera.position) * normals
     kept = np.nonzero(outward[:, 0] + outward[:, 1] + outward[:, 2] < 0)[0]
     x, y = points_px.reshape(-1, 2)[outfit.points].T
-    quad_depths = depths.reshape(-1)[corners[kept]] @ np.full(4, 0.25)
+    corner_depths = depths.reshape(-1)[corners[kept]]
+    quad_depths = corner_depths @ np.full(4, 0.25)
     order = np.argsort(_OVER_M[RING_PART[outfit.bands[kept]]] - quad_depths)
     kept = kept[order]
     normals = normals[kept]
     normals /= np.maximum(np.sqrt((normals**2) @ np.ones((3, 1))), 1e-12)
     return Figure(
         person=person,
-        depth_m=float(joint_depths.mean()),
+        depth_m=float(joints[:, 2].mean()),
         box=np.array([x.min(), y.min(), x.max(), y.max()]),
         joints_px=joints_px,
-        joint_depths_m=joint_depths,
+        joint_depths_m=joints[:, 2],
+        joints_m=joints,
         quads_px=points_px.reshape(-1, 2)[corners[kept]],
         quad_depths_m=quad_depths[order],
+        corner_depths_m=corner_depths[order],
         normals=normals,
         bands=outfit.bands[kept],
         sectors=outfit.sectors[kept],

@@ -15,7 +15,7 @@ from pose_tracking_ros.simulation.figures import Figure
 from pose_tracking_ros.simulation.gait import Bodies
 from pose_tracking_ros.simulation.ground import Ground
 from pose_tracking_ros.simulation.obstacles import SUBPIXEL_BITS, Obstacle, fixed_point
-from pose_tracking_ros.simulation.planes import Image, blend_premultiplied
+from pose_tracking_ros.simulation.planes import Image, Plane, blend_premultiplied
 from pose_tracking_ros.simulation.scenery import HAZE, Scenery
 from pose_tracking_ros.simulation.wardrobe import Look
 
@@ -63,6 +63,11 @@ class Renderer:
         x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
         shade = 255 * (1 - 0.10 * (x**2 + y**2))
         self._vignette = cv2.merge([shade.astype(np.uint8)] * 3)
+
+    @property
+    def walls(self) -> list[Plane]:
+        """The fronts of the buildings."""
+        return self._scenery.walls
 
     def render(
         self, index: int, camera: Camera, bodies: Bodies, figures: Sequence[Figure]

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from pose_tracking_ros.simulation.camera import Camera, CameraMotion
+from pose_tracking_ros.simulation.depth import render_depth
 from pose_tracking_ros.simulation.figures import figures_of
 from pose_tracking_ros.simulation.gait import Bodies, Posture, pose_bodies
 from pose_tracking_ros.simulation.obstacles import Obstacle
@@ -191,3 +192,15 @@ class Scene:
         bodies = self.bodies(index)
         figures = figures_of(bodies, self._looks, camera)
         return self._renderer.render(index, camera, bodies, figures)
+
+    def render_depth(self, index: int) -> Float[np.ndarray, 'height width']:
+        """Return the exact distance along the optical axis at each pixel's middle, m, float32.
+
+        NaN where nothing solid is seen: sky, and trees, which are pictures of leaves and air.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        camera = self.camera(index)
+        figures = figures_of(self.bodies(index), self._looks, camera)
+        return render_depth(camera, figures, self.obstacles, self._renderer.walls)

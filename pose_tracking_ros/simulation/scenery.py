@@ -139,6 +139,12 @@ class Scenery:
         self._planes = sorted(planes, key=lambda plane: -plane.corners[:, 1].mean())
         self._faces = [_faces(rng, obstacle, sun) for obstacle in obstacles]
 
+    @property
+    def walls(self) -> list[Plane]:
+        """The fronts of the buildings."""
+        # What has an alpha channel are trees.
+        return [plane for plane in self._planes if plane.picture.shape[2] == 3]
+
     def draw_far(self, camera: Camera, image: Image) -> None:
         """Draw sky and buildings over an image that holds the ground."""
         width, _ = camera.image_size

@@ -27,6 +27,7 @@ class FrameTruth:
         boxes: corners x1, y1, x2, y2 of the whole body, hidden parts included, clipped to the
             image, px.
         keypoints: joints in the order of `COCO_17`, px; hidden ones too, also outside the image.
+        joints_m: the same joints in the camera's optical frame (x right, y down, z forward).
         keypoint_visible: inside the image and hidden neither by something in front nor by the
             person's own body.
         visible_fraction: share of the body's silhouette, parts outside the image included, that
@@ -38,6 +39,7 @@ class FrameTruth:
     person_ids: Int[np.ndarray, 'person']
     boxes: Float[np.ndarray, 'person 4']
     keypoints: Float[np.ndarray, 'person joint 2']
+    joints_m: Float[np.ndarray, 'person joint 3']
     keypoint_visible: Bool[np.ndarray, 'person joint']
     visible_fraction: Float[np.ndarray, 'person']
     appearance: Float[np.ndarray, 'person dim']
@@ -112,11 +114,13 @@ def truth_of(
     who = np.array([figure.person for figure in figures], dtype=np.int64)
     boxes = np.array([figure.box for figure in figures], dtype=np.float32).reshape(-1, 4)
     joints = np.array([figure.joints_px for figure in figures], dtype=np.float32)
+    joints_m = np.array([figure.joints_m for figure in figures], dtype=np.float32)
     return FrameTruth(
         stamp_s=stamp_s,
         person_ids=who + 1,
         boxes=np.clip(boxes, 0, np.array([width, height, width, height], dtype=np.float32)),
         keypoints=joints.reshape(-1, len(COCO_17), 2),
+        joints_m=joints_m.reshape(-1, len(COCO_17), 3),
         keypoint_visible=np.array([visible[i] for i in who], dtype=bool).reshape(-1, len(COCO_17)),
         visible_fraction=np.array([visible_fraction[i] for i in who], dtype=np.float32),
         appearance=appearance[who].astype(np.float32),

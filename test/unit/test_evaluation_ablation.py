@@ -48,6 +48,7 @@ def truth_at(*centres: float) -> FrameTruth:
         person_ids=np.arange(count) + 1,
         boxes=people.boxes,
         keypoints=people.keypoints,
+        joints_m=np.zeros((count, 17, 3), np.float32),
         keypoint_visible=np.ones((count, 17), bool),
         visible_fraction=np.ones(count, np.float32),
         appearance=np.eye(4, dtype=np.float32)[:count],

@@ -22,6 +22,7 @@ def truth_with(fractions: list[float], boxes: list[list[float]]) -> FrameTruth:
         person_ids=np.arange(1, count + 1),
         boxes=corners,
         keypoints=keypoints.astype(np.float32),
+        joints_m=np.zeros((count, 17, 3), dtype=np.float32),
         keypoint_visible=seen,
         visible_fraction=np.array(fractions, dtype=np.float32),
         appearance=np.eye(32, dtype=np.float32)[:count],

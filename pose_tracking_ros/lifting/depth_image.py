@@ -1,0 +1,106 @@
+"""Depth images: distances along the optical axis, as ROS sends them (REP 118).
+
+`16UC1` (and `mono16`, which some drivers write for the same thing) holds millimetres with 0 for
+unknown, `32FC1` metres with NaN for unknown. Pixels are read where they are asked for, since a
+few hundred of a million are: nothing is converted as a whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+_METRES_PER_UNIT = {'16UC1': 0.001, 'mono16': 0.001, '32FC1': 1.0}
+_TYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
+
+DEPTH_ENCODINGS = tuple(_TYPES)
+"""Every encoding of depth that can be read."""
+
+
+class DepthImageError(ValueError):
+    """A depth image cannot be read. The text says what was expected, what came, what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class DepthImage:
+    """Depth by pixel.
+
+    Attributes:
+        raw: as stored; not positive, infinite or NaN where unknown.
+        metres_per_unit: of the stored numbers.
+        min_m: nearer is unknown, m.
+        max_m: farther is unknown, m.
+    """
+
+    raw: Shaped[np.ndarray, 'height width']
+    metres_per_unit: float = 1.0
+    min_m: float = 0.0
+    max_m: float = float('inf')
+
+    @classmethod
+    def from_message(
+        cls, message: Any, min_m: float = 0.0, max_m: float = float('inf')
+    ) -> DepthImage:
+        """Return a view of a `sensor_msgs/Image`, from rclpy or a bag reader.
+
+        Args:
+            message: depth; its bytes are not copied.
+            min_m: nearer counts as unknown, m.
+            max_m: farther counts as unknown, m.
+
+        Raises:
+            DepthImageError: another encoding, no pixels, or fewer bytes than those take.
+        """
+        encoding, width, height = message.encoding, message.width, message.height
+        if encoding not in _TYPES:
+            raise DepthImageError(
+                f'encoding: expected {", ".join(DEPTH_ENCODINGS)}; got {encoding!r}. Remap '
+                'depth/image to the depth of the camera (not to its picture for people)'
+            )
+        order = '>' if message.is_bigendian else '<'
+        dtype = np.dtype(order + _TYPES[encoding])
+        row_bytes = width * dtype.itemsize
+        if height <= 0 or width <= 0 or message.step < row_bytes:
+            raise DepthImageError(
+                f'size: expected at least one pixel and {row_bytes} bytes per row, got '
+                f'{width} x {height} with step {message.step}. The driver fills the message '
+                'wrongly'
+            )
+        data = np.frombuffer(message.data, dtype=np.uint8)
+        needed = (height - 1) * message.step + row_bytes
+        if len(data) < needed:
+            raise DepthImageError(
+                f'data: expected {needed} bytes for {height} rows of {message.step} bytes, got '
+                f'{len(data)}. The image was cut off; look at the driver or the recording'
+            )
+        # Rows may be padded to any number of bytes, so numbers need not be aligned.
+        raw = np.ndarray((height, width), dtype, data, strides=(message.step, dtype.itemsize))
+        return cls(raw, _METRES_PER_UNIT[encoding], min_m, max_m)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, px."""
+        return self.raw.shape[1], self.raw.shape[0]
+
+    def metres_at(
+        self, rows: Int[np.ndarray, '*batch'], columns: Int[np.ndarray, '*batch']
+    ) -> Float[np.ndarray, '*batch']:
+        """Return depth in m, float32; NaN where it is unknown or outside of the image."""
+        width, height = self.size
+        inside = (rows >= 0) & (columns >= 0) & (rows < height) & (columns < width)
+        values = self.raw[np.where(inside, rows, 0), np.where(inside, columns, 0)]
+        return self._metres(values, inside)
+
+    def metres(self) -> Float[np.ndarray, 'height width']:
+        """Return the whole image in m, float32; NaN where unknown."""
+        return self._metres(self.raw, np.True_)
+
+    def _metres(self, values: np.ndarray, inside: Any) -> np.ndarray:
+        metres = values.astype(np.float32) * np.float32(self.metres_per_unit)
+        # Written so that NaN fails.
+        known = inside & (metres > 0) & np.isfinite(metres)
+        known &= (metres >= self.min_m) & (metres <= self.max_m)
+        return np.where(known, metres, np.float32(np.nan))
