@@ -170,6 +170,24 @@ def test_a_damaged_chunk_in_the_middle_loses_its_own_messages_only(tmp_path):
     assert any('3 of 12 messages' in problem for problem in problems)
 
 
+def test_a_damaged_page_of_a_database_loses_its_own_rows_only(tmp_path):
+    bag = write_images(tmp_path / 'bag', 40, 'sqlite')
+    file = storage_file(bag)
+    data = bytearray(file.read_bytes())
+    # 13 is a page of rows; those of other tables come first, the newest messages last.
+    pages = [page for page in range(8 * 4096, len(data), 4096) if data[page] == 13]
+    assert len(pages) > 2
+    data[pages[-2]] = 99
+    file.write_bytes(data)
+    indices, problems = read(bag)
+    assert indices == sorted(indices)
+    assert indices[0] == 0
+    assert indices[-1] == 39
+    assert 20 < len(indices) < 40
+    assert any(f'{len(indices)} messages are readable' in problem for problem in problems)
+    assert any(f'{40 - len(indices)} of 40 messages' in problem for problem in problems)
+
+
 def test_a_part_of_a_split_bag_that_is_cut_off(tmp_path):
     parts = [write_images(tmp_path / f'part{i}', 6, first=6 * i) for i in range(2)]
     bag = merge(tmp_path / 'bag', parts)

@@ -207,7 +207,8 @@ def test_what_cannot_be_made(tmp_path, source, changes, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_annotations_are_checked_before_anything_is_written(tmp_path, folder):
+def test_annotations_are_checked_before_anything_is_written(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(module, 'BagWriter', lambda folder: pytest.fail('began to write'))
     path = tmp_path / 'gt.txt'
     path.write_text('1,3,11,21,0,40\n')
     with pytest.raises(EvaluationError, match='gt.txt: line 1, field width'):

@@ -103,8 +103,11 @@ class BagPlan:
             raise EvaluationError(
                 f'--start-stamp: expected a time from 1970 to 2038, got {self.start_ns} ns'
             )
-        for name, value in (('seed', self.seed), ('image-size', self.image_size)):
-            if value is not None and not self.is_simulation:
+        for name, is_given in (
+            ('seed', self.seed is not None),
+            ('image-size', self.image_size is not None),
+        ):
+            if is_given and not self.is_simulation:
                 raise EvaluationError(
                     f'--{name}: expected only with simulation:SCENE, got it for {self.source}'
                 )
@@ -153,12 +156,10 @@ def make_bag(plan: BagPlan, console: Console) -> MadeBag:
         ValueError: the scene is not known, or the video cannot be read.
     """
     _check_output(plan)
-    if plan.annotations is not None:
-        # All that is wrong with it shows now, not after an hour of writing images.
-        truth_from_file(plan.annotations, [plan.start_ns])
     source = _open_source(plan)
     try:
         if plan.annotations is not None:
+            # All that is wrong with it shows now, not after an hour of writing images.
             check_truth_size(plan.annotations, source.image_size, source.name)
         with _appearing_whole(plan.output) as folder:
             with BagWriter(folder) as bag:
