@@ -1,1 +1,1 @@
-"""What a run leaves behind: results in memory, bags, text and JSON, pictures; without ROS."""
+"""What runs leave and replays read: results in memory, bags, text and JSON, pictures; no ROS."""

@@ -8,7 +8,7 @@ what is lost or odd is told in `BagReader.problems`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pose_tracking_ros.image_decoding import ImageError, rgb_from_message
-from pose_tracking_ros.recordings.bag_compression import ZSTD_MAGIC, decompress_file
+from pose_tracking_ros.recordings.bag_compression import (
+    ZSTD_MAGIC,
+    DecompressionError,
+    decompress_file,
+    decompress_message,
+)
 from pose_tracking_ros.recordings.bag_files import find_files
 from pose_tracking_ros.recordings.bag_notes import ImageNotes
 from pose_tracking_ros.recordings.bag_parts import BagError, StorageReader, StoredMessage
@@ -178,7 +183,10 @@ class BagReader:
             ]
 
     def raw(self, topic: str) -> Iterator[StoredMessage]:
-        """Yield the messages of a topic as they are stored, in the order recorded.
+        """Yield the messages of a topic as they were sent, serialised, in the order recorded.
+
+        One that is compressed and damaged stays as it is, so that those after it keep their
+        numbers.
 
         Raises:
             BagError: the bag lacks the topic.
@@ -187,6 +195,8 @@ class BagReader:
         count = 0
         for storage in self._storages:
             for stored in storage.messages((topic,)):
+                with suppress(DecompressionError):
+                    stored = stored._replace(cdr=decompress_message(stored.cdr))
                 yield stored
                 count += 1
         announced = self._announced.get(topic, count)

@@ -17,7 +17,6 @@ from rosbags.typesys import (
 )
 from rosbags.typesys.store import Typestore
 
-from pose_tracking_ros.recordings.bag_compression import DecompressionError, decompress_message
 from pose_tracking_ros.recordings.bag_parts import BagError, Channel, StoredMessage
 from pose_tracking_ros.recordings.message_types import IMAGE_TYPES, typestore_with_poses
 
@@ -55,8 +54,8 @@ class BagTypes:
         type_name = stored.channel.type_name
         store = self._store(type_name)
         try:
-            return store.deserialize_cdr(decompress_message(stored.cdr), type_name)
-        except (SerdeError, DecompressionError, struct.error, IndexError, ValueError) as error:
+            return store.deserialize_cdr(stored.cdr, type_name)
+        except (SerdeError, struct.error, IndexError, ValueError) as error:
             raise MessageDamagedError(f'{type_name}: {error}') from error
 
     def _store(self, type_name: str) -> Typestore:
@@ -106,9 +105,8 @@ def header_stamp_ns(stored: StoredMessage) -> int | None:
     None when the message is too short, or not CDR.
     """
     try:
-        cdr = decompress_message(stored.cdr)
-        order = {b'\x00\x00': '>', b'\x00\x01': '<'}[bytes(cdr[:2])]
-        seconds, nanoseconds = struct.unpack_from(f'{order}iI', cdr, 4)
-    except (DecompressionError, KeyError, struct.error):
+        order = {b'\x00\x00': '>', b'\x00\x01': '<'}[stored.cdr[:2]]
+        seconds, nanoseconds = struct.unpack_from(f'{order}iI', stored.cdr, 4)
+    except (KeyError, struct.error):
         return None
     return int(seconds) * 10**9 + int(nanoseconds)

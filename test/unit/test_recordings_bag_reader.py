@@ -39,6 +39,10 @@ from pose_tracking_ros.recordings.message_types import (
 )
 
 
+def serialised(message, kind=IMAGE_TYPE):
+    return typestore_with_poses().serialize_cdr(message, kind)
+
+
 def read(path, topic=TOPIC):
     with BagReader(path) as bag:
         return list(bag.images(topic)), bag.problems
@@ -62,6 +66,8 @@ def test_every_form_gives_the_same_images(tmp_path, form):
     assert problems == []
     with BagReader(bag) as reader:
         assert reader.stamps(TOPIC) == [stamp_ns(i) for i in range(10)]
+        sent = [bytes(serialised(message)) for *_, message in image_entries(10)]
+        assert [stored.cdr for stored in reader.raw(TOPIC)] == sent
         assert {t.name: (t.type, t.count) for t in reader.topics.values()} == {
             TOPIC: (IMAGE_TYPE, 10)
         }
@@ -150,7 +156,7 @@ def test_a_database_with_its_write_ahead_log(tmp_path):
     file = storage_file(bag)
     recorder = sqlite3.connect(file, isolation_level=None)
     recorder.execute('PRAGMA journal_mode=WAL')
-    cdr = bytes(typestore_with_poses().serialize_cdr(image_message(3), IMAGE_TYPE))
+    cdr = bytes(serialised(image_message(3)))
     recorder.execute(
         'INSERT INTO messages (topic_id, timestamp, data) VALUES (1, ?, ?)',
         (stamp_ns(3) + DELAY_NS, cdr),
