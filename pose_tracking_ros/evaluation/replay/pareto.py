@@ -76,6 +76,7 @@ def write_pareto_plot(path: Path, points: Sequence[Point], time: str, accuracy: 
     values = [point.accuracy.value or 0.0 for point in front]
     # What is reached within a time: it stays until the next better one.
     axes.step(times_ms, values, where='post', color=_FRONT, lw=1.2, alpha=0.6, zorder=1)
+    longest_ms = max(point.time_ms for point in points)
     for point in points:
         value, low, high = point.accuracy.value, point.accuracy.low, point.accuracy.high
         if value is None:
@@ -84,10 +85,18 @@ def write_pareto_plot(path: Path, points: Sequence[Point], time: str, accuracy: 
         if low is not None and high is not None:
             axes.vlines(point.time_ms, low, high, color=colour, lw=1.2, alpha=0.7, zorder=2)
         axes.plot(point.time_ms, value, 'o', color=colour, ms=7, zorder=3)
+        # Towards the middle, so that long names stay inside.
+        is_right = point.time_ms > 0.5 * longest_ms
         axes.annotate(
-            point.name, (point.time_ms, value), (7, 5), textcoords='offset points', fontsize=9
+            point.name,
+            (point.time_ms, value),
+            (-7 if is_right else 7, 5),
+            textcoords='offset points',
+            ha='right' if is_right else 'left',
+            fontsize=9,
         )
-    axes.margins(x=0.15, y=0.12)
+    axes.margins(y=0.12)
+    axes.set_xlim(0.0, 1.1 * longest_ms or 1.0)
     axes.grid(visible=True, alpha=0.3)
     axes.set_xlabel(f'{time}, ms')
     axes.set_ylabel(f'{accuracy}, %')

@@ -136,6 +136,8 @@ def sweep_table(report: Mapping[str, Any]) -> Table:
     time_kind = _time_kind(report)
     time_title = 'latency, ms' if time_kind == 'latency_ms' else 'ms/image'
     table = Table('configuration', *(_TITLES[kind] for kind in kinds), 'tracks', time_title)
+    # On a narrow screen names go over two lines, rather than end in dots.
+    table.columns[0].overflow = 'fold'
     for column in table.columns[1:]:
         column.justify = 'right'
     intervals = report['intervals']
