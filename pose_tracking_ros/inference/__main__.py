@@ -1,10 +1,11 @@
-"""Command line: `python -m pose_tracking_ros.inference export ...`."""
+"""Command line: `python -m pose_tracking_ros.inference COMMAND ...`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -14,17 +15,20 @@ from rich.table import Table
 from pose_tracking_ros.inference.choice import seconds_per_image
 from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.letterbox import Letterbox
+from pose_tracking_ros.inference.loading import load_engine
 from pose_tracking_ros.inference.model_cache import CacheError, write_manifest
 from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import PART_NAMES, facts_of, write_onnx
 from pose_tracking_ros.inference.onnxruntime_parts import onnxruntime_parts
 from pose_tracking_ros.inference.openvino_parts import openvino_parts, write_openvino
 from pose_tracking_ros.inference.runtimes import Job, build, network_of
+from pose_tracking_ros.inference.timing import time_images
 from pose_tracking_ros.inference.verification import MAX_RELATIVE_DIFFERENCE, differences
 from pose_tracking_ros.network.model import SIZE_STEP_PX
 from pose_tracking_ros.network.presets import PRESETS
 from pose_tracking_ros.network.weights import WeightsError
 from pose_tracking_ros.settings import NetworkSettings
+from pose_tracking_ros.settings.network import ENGINES
 
 _PEOPLE = 5
 
@@ -33,26 +37,80 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; exit 0 when done, 1 when the result is wrong, 2 on bad input."""
     parser = argparse.ArgumentParser(prog='python -m pose_tracking_ros.inference')
     commands = parser.add_subparsers(dest='command', required=True)
-    export = commands.add_parser(
-        'export', help='write the network in the format of another runtime, and check it'
-    )
-    export.add_argument('--preset', choices=PRESETS, default='lite')
-    export.add_argument('--weights', default='default', help='checkpoint file; default: shipped')
-    export.add_argument('--engine', choices=('onnxruntime', 'openvino'), required=True)
-    export.add_argument('--output', type=Path, required=True, help='folder; must not hold files')
-    export.add_argument(
-        '--long-side',
-        type=int,
-        default=NetworkSettings().image_long_side_px,
-        help='longer side of the image that is checked and timed, px',
-    )
-    export.add_argument('--threads', type=int, default=0, help='CPU threads, 0: all')
+    _add_export(commands)
+    _add_measure(commands)
     options = parser.parse_args(arguments)
     try:
-        return _export(options, Console())
+        code: int = options.run(options, Console())
     except (EngineError, CacheError, WeightsError, ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
+    return code
+
+
+def _add_export(commands: Any) -> None:
+    export = commands.add_parser(
+        'export', help='write the network in the format of another runtime, and check it'
+    )
+    _add_network(export)
+    export.add_argument('--engine', choices=('onnxruntime', 'openvino'), required=True)
+    export.add_argument('--output', type=Path, required=True, help='folder; must not hold files')
+    export.set_defaults(run=_export)
+
+
+def _add_measure(commands: Any) -> None:
+    measure = commands.add_parser(
+        'measure', help='time of one image by the number of people in it'
+    )
+    _add_network(measure)
+    measure.add_argument('--engine', choices=ENGINES, default='auto')
+    measure.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    measure.add_argument('--people', type=int, nargs='+', default=[1, 5, 20], metavar='K')
+    measure.add_argument('--runs', type=int, default=30, help='of each; the best counts')
+    measure.set_defaults(run=_measure)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--preset', choices=PRESETS, default='lite')
+    parser.add_argument('--weights', default='default', help='checkpoint file; default: shipped')
+    parser.add_argument(
+        '--long-side',
+        type=int,
+        default=NetworkSettings().image_long_side_px,
+        help='longer side of the image inside the network, px',
+    )
+    parser.add_argument('--threads', type=int, default=0, help='CPU threads, 0: all')
+
+
+def _measure(options: argparse.Namespace, console: Console) -> int:
+    if options.runs < 1 or min(options.people) < 1:
+        raise ValueError(
+            f'--runs and --people: expected at least 1, got {options.runs} and '
+            f'{min(options.people)}'
+        )
+    settings = NetworkSettings(
+        preset=options.preset,
+        weights=options.weights,
+        device=options.device,
+        threads=options.threads,
+        engine=options.engine,
+        image_long_side_px=options.long_side,
+    )
+    engine = load_engine(settings, lambda line: console.print(line, soft_wrap=True))
+    columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task('measuring')
+        timings = time_images(
+            engine, settings, options.people, options.runs, lambda: progress.advance(task)
+        )
+    table = Table(
+        'people', 'best', 'median', 'processor', title=f'{engine.model_id}, {engine.device_name}'
+    )
+    for timing in timings:
+        row = (timing.best_ms, timing.median_ms, timing.processor_ms)
+        table.add_row(str(timing.people), *(f'{time_ms:.1f} ms' for time_ms in row))
+    console.print(table)
+    return 0
 
 
 def _export(options: argparse.Namespace, console: Console) -> int:

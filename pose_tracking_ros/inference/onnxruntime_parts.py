@@ -5,6 +5,7 @@ Inputs and outputs are torch tensors bound by address, on a GPU as well: nothing
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def onnxruntime_parts(
         network: tells names and shapes.
         folder: of the ONNX files.
         device: where to run.
-        threads: on a CPU; 0 lets ONNX Runtime decide.
+        threads: on a CPU; 0 for as many as there are cores.
         tensorrt_cache: use TensorRT, and keep what it builds here.
 
     Raises:
@@ -54,7 +55,8 @@ def onnxruntime_parts(
             'install onnxruntime-gpu in place of onnxruntime, or choose engine:=torch'
         )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # Left to itself, it ties its threads to cores, where they wait for other programs.
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
     # Threads that wait in a loop take the processor from everybody else on the robot.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     # Its warnings are about nodes it leaves to the CPU, which concern nobody here.

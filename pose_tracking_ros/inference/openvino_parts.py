@@ -34,6 +34,8 @@ def openvino_parts(folder: Path, threads: int) -> tuple[Parts, str]:
         'NUM_STREAMS': '1',
         # bfloat16, OpenVINO's own choice where the CPU has it, changes the results by 1 %.
         'INFERENCE_PRECISION_HINT': 'f32',
+        # Threads tied to cores wait for whatever else the robot runs there, beside idle cores.
+        'ENABLE_CPU_PINNING': False,
     }
     if threads:
         options['INFERENCE_NUM_THREADS'] = threads

@@ -1,4 +1,4 @@
-"""The command `export`: files that other runtimes read, checked against torch."""
+"""The commands: `export`, whose files are checked against torch, and `measure`."""
 
 from __future__ import annotations
 
@@ -65,3 +65,34 @@ def test_export_names_wrong_weights(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert export('onnxruntime', tmp_path / 'out', *more) == 2
     assert 'expected preset fastpose-18, got lite' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def measure(*more: str) -> int:
+    few = ['--threads', '1', '--long-side', '64', '--runs', '2', '--engine', 'torch']
+    return main(['measure', '--device', 'cpu', *few, *more])
+
+
+def test_measure_shows_a_row_for_each_number_of_people(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert measure('--people', '1', '3') == 0
+    out = capsys.readouterr().out
+    assert 'torch' in out
+    rows = [line.split('│')[1:-1] for line in out.splitlines() if ' ms ' in line]
+    assert [int(row[0]) for row in rows] == [1, 3]
+    assert all(float(cell.strip().removesuffix(' ms')) > 0 for row in rows for cell in row[1:])
+
+
+@pytest.mark.parametrize(
+    ('more', 'message'),
+    [
+        (('--people', '0'), 'expected at least 1'),
+        (('--people', '200'), 'for this network, got 200'),
+        (('--long-side', '1'), 'image_long_side_px: expected at least 64'),
+    ],
+)
+def test_measure_refuses_what_it_cannot_do(
+    more: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert measure(*more) == 2
+    assert message in capsys.readouterr().err
