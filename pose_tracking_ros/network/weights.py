@@ -105,6 +105,12 @@ def load_network(preset: str, path: Path) -> tuple[MultiTaskNetwork, Provenance]
             f'weights: {path}: expected format {FORMAT}, got {metadata.get("format")}; '
             'only checkpoints written by this project load'
         )
+    absent = [name for name in ('preset', 'skeleton', 'training') if name not in metadata]
+    if absent:
+        raise WeightsError(
+            f'weights: {path}: expected metadata preset, skeleton and training, but '
+            f'{", ".join(absent)} is missing; fetch the file again'
+        )
     if metadata['preset'] != preset:
         hint = 'set preset to that' if metadata['preset'] in PRESETS else 'choose other weights'
         raise WeightsError(
@@ -121,10 +127,20 @@ def load_network(preset: str, path: Path) -> tuple[MultiTaskNetwork, Provenance]
         preset=preset,
         skeleton=metadata['skeleton'],
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        training=json.loads(metadata['training']),
+        training=_training(metadata['training'], path),
         calibration=_calibration(metadata, path),
     )
     return network.eval(), provenance
+
+
+def _training(text: str, path: Path) -> dict[str, str]:
+    try:
+        facts = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f'weights: {path}: training: expected JSON, got {error}') from error
+    if not isinstance(facts, dict):
+        raise WeightsError(f'weights: {path}: training: expected a JSON object, got {text[:80]}')
+    return facts
 
 
 def _calibration(metadata: dict[str, str], path: Path) -> ScoreCalibration:
