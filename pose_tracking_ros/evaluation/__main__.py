@@ -26,6 +26,7 @@ from pose_tracking_ros.evaluation.keypoints import (
 )
 from pose_tracking_ros.evaluation.mot_commands import add_compare_trackers, add_mot
 from pose_tracking_ros.evaluation.pose_nms_fit import STARTS, fit_pose_nms
+from pose_tracking_ros.evaluation.pose_prediction import add_pose_prediction
 from pose_tracking_ros.evaluation.posetrack_command import add_posetrack
 from pose_tracking_ros.evaluation.reid import evaluate_crops
 from pose_tracking_ros.evaluation.replay.command import add_bag
@@ -54,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_compare_trackers(commands)
     add_tracker_speed(commands)
     add_ablation(commands)
+    add_pose_prediction(commands)
     add_bag(commands)
     add_compare_results(commands)
     add_make_bag(commands)

@@ -3,10 +3,10 @@
 Limbs swing to and fro, so a joint's last place and speed say little after a moment, and its usual
 place within the box says much. Each joint is therefore taken as a process that returns to its
 mean (Ornstein-Uhlenbeck): after `t` seconds without a detection, what is left of its deviation
-from the usual place is `exp(-t / 0.2 s)`. Measured on rendered walkers (10 and 30 Hz, joints wrong
-by 1 % or 3 % of the body's height, 0.1 to 1 s ahead) the mean OKS with the truth is 0.85 and 0.81;
-where the last pose just moves along with the box it is 0.81 and 0.69, and every extrapolation of
-joint velocities was worse than that.
+from the usual place is `exp(-t / 0.2 s)`. On rendered walkers whose joints are seen 3 % of the
+body's height wrong, the mean OKS with the truth is 0.82 to 0.85 up to a second later; where the
+last pose just moves along with the box it is 0.68 to 0.77 (`evaluation pose-prediction`,
+docs/tracking.md). Every extrapolation of joint velocities was worse than that.
 
 Places are relative to the box: offsets from its centre, in heights of the box.
 """
