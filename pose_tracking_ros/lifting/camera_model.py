@@ -87,18 +87,22 @@ class CameraModel:
             )
 
     @classmethod
-    def from_message(cls, message: Any, *, is_rectified: bool = False) -> CameraModel:
+    def from_message(
+        cls, message: Any, image_size: tuple[int, int], *, is_rectified: bool = False
+    ) -> CameraModel:
         """Return the camera of a `sensor_msgs/CameraInfo`, from rclpy or a bag reader.
 
         Binning and a region of interest count: the model is that of the image as it is sent.
 
         Args:
-            message: the calibration.
+            message: the calibration. One without a size (0 x 0) holds for images of any.
+            image_size: width and height of the image, px; the calibration may be for another size
+                of the same view.
             is_rectified: whether the images are rectified already, so that `p` holds for them and
                 they have no distortion.
 
         Raises:
-            CameraModelError: the calibration is missing or makes no sense.
+            CameraModelError: the calibration is missing, makes no sense, or is of another view.
         """
         # Bag readers name the fields of ROS 1 and older definitions in capitals.
         k, p, d = (
@@ -118,8 +122,9 @@ class CameraModel:
         # All zero is the whole image.
         if roi is not None and roi.width > 0 and roi.height > 0:
             x0, y0, width, height = roi.x_offset, roi.y_offset, roi.width, roi.height
+        own_size = (width // binning[0], height // binning[1])
         return cls(
-            image_size=(width // binning[0], height // binning[1]),
+            image_size=own_size if own_size != (0, 0) else image_size,
             focal_px=(fx / binning[0], fy / binning[1]),
             centre_px=((cx + 0.5 - x0) / binning[0], (cy + 0.5 - y0) / binning[1]),
             # Drivers of lenses without distortion leave the name out.
@@ -127,7 +132,7 @@ class CameraModel:
             if is_rectified
             else message.distortion_model or 'plumb_bob',
             coefficients=() if is_rectified or not d.any() else tuple(d.tolist()),
-        )
+        ).scaled_to(image_size)
 
     def scaled_to(self, image_size: tuple[int, int]) -> CameraModel:
         """Return the same camera for images of another size that show the same view.

@@ -15,7 +15,7 @@ from pose_tracking_ros.people import FrameResult, Track, TrackEvent
 from pose_tracking_ros.ros.cdr import ENCAPSULATION, Lengths, encode, encode_long
 from pose_tracking_ros.skeleton import Skeleton
 
-# Always NaN without depth.
+# What is not known of them is NaN.
 _IN_SPACE = tuple(
     f'{part}.{axis}'
     for part, axes in (
@@ -66,6 +66,7 @@ class PoseArrayWriter:
         frames_dropped: int,
         processing_time_s: float,
         with_embeddings: bool,
+        space_frame: str = '',
     ) -> bytes:
         """Return the message for one image, for `publisher.publish`.
 
@@ -77,8 +78,9 @@ class PoseArrayWriter:
             frames_dropped: images replaced before they were processed, since activation.
             processing_time_s: from taking the image to publishing, s.
             with_embeddings: whether appearance vectors are sent.
+            space_frame: frame of the poses in space; empty for that of the header.
         """
-        frame_id = header.frame_id.encode()
+        frame_id = (space_frame or header.frame_id).encode()
         whole, nanoseconds = durations_from_seconds(np.array([processing_time_s]))
         values = {
             'header.stamp.sec': header.stamp.sec,
@@ -109,8 +111,13 @@ class PoseArrayWriter:
         names = [track.person_id.encode() for track in tracks]
         looks = [track.embedding if with_embeddings else track.embedding[:0] for track in tracks]
         lengths: list[Lengths] = [
-            (('person_id', len(name)), ('keypoints', self._joints), ('embedding', len(look)))
-            for name, look in zip(names, looks, strict=True)
+            (
+                ('person_id', len(name)),
+                ('keypoints', self._joints),
+                ('keypoints_3d', 0 if track.in_space is None else self._joints),
+                ('embedding', len(look)),
+            )
+            for track, name, look in zip(tracks, names, looks, strict=True)
         ]
         age, since = (
             durations_from_seconds(np.array(seconds, dtype=np.float64))
@@ -152,9 +159,31 @@ class PoseArrayWriter:
             _fill(rows, {name: column[members] for name, column in columns.items()})
             _fill(rows, dict.fromkeys(_IN_SPACE, math.nan))
             _fill(rows['keypoints'], {name: value[members] for name, value in joints.items()})
+            # Members share a layout: all of them are in space, or none.
+            if tracks[members[0]].in_space is not None:
+                _fill_space(rows, [tracks[index] for index in members])
             rows['embedding'] = np.array([looks[index] for index in members])
 
         return encode(TrackedPose, lengths, fill, start)
+
+
+def _fill_space(rows: np.ndarray, tracks: list[Track]) -> None:
+    """Fill what is known in metres; the rest of it is NaN already."""
+    places = [track.in_space for track in tracks if track.in_space is not None]
+    points = np.array([place.joints_m for place in places])
+    spreads = np.array([place.covariances_m2 for place in places])
+    is_known = np.isfinite(points).all(axis=-1)
+    scores = np.array([track.keypoint_scores for track in tracks])
+    flat = np.where(is_known[..., None], spreads.reshape(*is_known.shape, 9), 0.0)
+    flat[~is_known, 0] = -1.0
+    joints = rows['keypoints_3d']
+    _fill(joints, {f'position.{axis}': points[..., i] for i, axis in enumerate('xyz')})
+    _fill(joints, {'score': np.where(is_known, scores, 0.0), 'covariance': flat})
+    positions = np.array([place.position_m for place in places])
+    velocities = np.array([place.velocity_m_s for place in places])
+    for i, axis in enumerate('xyz'):
+        rows[f'pose.position.{axis}'] = positions[:, i]
+        rows[f'twist.linear.{axis}'] = velocities[:, i]
 
 
 def _fill(rows: np.ndarray, values: dict[str, Any]) -> None:

@@ -42,6 +42,8 @@ class ImageInput:
         health: takes complaints of the kinds `qos`, `publishers` and `silence`.
         on_image: called with each message, in the thread of the executor.
         now_s: monotonic clock, s.
+        name: of the topic.
+        kind_prefix: put before the kinds of complaints, so that two inputs are told apart.
     """
 
     def __init__(
@@ -50,9 +52,13 @@ class ImageInput:
         health: Health,
         on_image: Callable[[Any], None],
         now_s: Callable[[], float] = time.monotonic,
+        name: str = 'image',
+        kind_prefix: str = '',
     ) -> None:
         self._node = node
         self._health = health
+        self._name = name
+        self._prefix = kind_prefix
         self._on_image = on_image
         self._now_s = now_s
         self._subscription: Subscription | None = None
@@ -64,7 +70,7 @@ class ImageInput:
     @property
     def topic(self) -> str:
         """Fully qualified name; for compressed images `/compressed` follows the remapped name."""
-        topic = self._node.resolve_topic_name('image')
+        topic = self._node.resolve_topic_name(self._name)
         return topic if self._transport == 'raw' else f'{topic}/compressed'
 
     @property
@@ -98,7 +104,7 @@ class ImageInput:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
         for kind in ('qos', 'publishers', 'silence'):
-            self._health.resolve(kind)
+            self._health.resolve(f'{self._prefix}{kind}')
 
     def check(self, silence_warning_s: float) -> None:
         """Follow the publishers, and complain if nothing arrives.
@@ -119,18 +125,19 @@ class ImageInput:
             self._subscribe(fitting)
         mismatch = mismatch_text(self.topic, self._reliability, offers)
         if mismatch:
-            self._health.report('qos', mismatch)
+            self._health.report(f'{self._prefix}qos', mismatch)
         else:
-            self._health.resolve('qos')
+            self._health.resolve(f'{self._prefix}qos')
         mixture = mixture_text(self.topic, offers)
         if mixture:
-            self._health.report('publishers', mixture)
+            self._health.report(f'{self._prefix}publishers', mixture)
         else:
-            self._health.resolve('publishers')
+            self._health.resolve(f'{self._prefix}publishers')
         silent_s = self._now_s() - self._heard_s
-        if silent_s >= silence_warning_s and 'silence' not in self._health.active():
+        silence = f'{self._prefix}silence'
+        if silent_s >= silence_warning_s and silence not in self._health.active():
             self._health.report(
-                'silence',
+                silence,
                 silence_text(
                     topic=self.topic,
                     transport=self._transport,
@@ -153,7 +160,7 @@ class ImageInput:
 
     def _receive(self, message: Any) -> None:
         self._heard_s = self._now_s()
-        self._health.resolve('silence')
+        self._health.resolve(f'{self._prefix}silence')
         self._on_image(message)
 
     def _refused(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
@@ -165,4 +172,4 @@ class ImageInput:
             'publisher'
         )
         if self._wanted != 'auto':
-            self._health.report('qos', text)
+            self._health.report(f'{self._prefix}qos', text)

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from visualization_msgs.msg import Marker, MarkerArray
+from visualization_msgs.msg import Marker
 
 from pose_tracking_ros.people import KeypointState, Track, TrackState
-from pose_tracking_ros.ros.cdr import ENCAPSULATION, Lengths, encode, encode_long
+from pose_tracking_ros.ros.marker_array import GrowingMarkerArray
 from pose_tracking_ros.skeleton import Skeleton
 from pose_tracking_ros.viewing.overlay import colour_of
 
@@ -63,9 +63,11 @@ class PixelPlane:
             focal_px, centre_px = image_size[0], (image_size[0] / 2, image_size[1] / 2)
         return cls(float(scale_m), centre_px, float(focal_px * scale_m))
 
-    def metres_from_pixels(self, pixels: Float[np.ndarray, 'n 2']) -> Float[np.ndarray, 'n 2']:
-        """Return x, y in the optical frame, m; z is `depth_m`."""
-        return (np.asarray(pixels, dtype=np.float64) - self.centre_px) * self.scale_m
+    def metres_from_pixels(self, pixels: Float[np.ndarray, 'n 2']) -> Float[np.ndarray, 'n 3']:
+        """Return points in the optical frame, m."""
+        points = np.full((len(pixels), 3), self.depth_m)
+        points[:, :2] = (np.asarray(pixels, dtype=np.float64) - self.centre_px) * self.scale_m
+        return points
 
 
 # The same people are there image after image.
@@ -95,7 +97,7 @@ class _Shown:
         if not tracks:
             return cls(
                 np.zeros((0, 4)), np.zeros((0, joints, 2)), np.zeros((0, joints), bool),
-                np.zeros((0, 4), np.float32),
+                colours_of(tracks),
             )  # fmt: skip
         points = np.array([track.keypoints for track in tracks])
         states = np.array([track.keypoint_states for track in tracks])
@@ -104,8 +106,13 @@ class _Shown:
             boxes=np.array([track.box for track in tracks]),
             points=points,
             known=~hidden & np.isfinite(points).all(axis=2),
-            colours=np.array([_colour(track) for track in tracks], dtype='<f4'),
+            colours=colours_of(tracks),
         )
+
+
+def colours_of(tracks: Sequence[Track]) -> Float[np.ndarray, 'track 4']:
+    """Return red, green, blue and alpha of each track in [0, 1], float32."""
+    return np.array([_colour(track) for track in tracks], dtype='<f4').reshape(-1, 4)
 
 
 def _colour(track: Track) -> tuple[float, float, float, float]:
@@ -137,10 +144,10 @@ class MarkerWriter:
         ids = {track.track_id for track in shown}
         gone = sorted(self._text_ids - ids)
         self._text_ids, self._is_shown = ids, True
-        array = _Array(header)
+        array = GrowingMarkerArray(header)
         array.delete('ids', gone)
-        array.add_lists(parts, self._limbs, plane)
-        array.add_texts(shown, parts, plane)
+        _add_lists(array, parts, self._limbs, plane)
+        _add_texts(array, shown, parts, plane)
         return array.content()
 
     def forget(self) -> None:
@@ -153,136 +160,51 @@ class MarkerWriter:
         if not self._is_shown:
             return None
         self.forget()
-        array = _Array(header)
+        array = GrowingMarkerArray(header)
         array.delete_all()
         return array.content()
 
 
-class _Array:
-    """A MarkerArray that grows.
+def _add_lists(
+    array: GrowingMarkerArray, shown: _Shown, limbs: Int[np.ndarray, 'limb 2'], plane: PixelPlane
+) -> None:
+    """Add joints, limbs and boxes of all tracks."""
 
-    Args:
-        header: of every marker.
-    """
+    def add(namespace: str, kind: int, pixels: np.ndarray, colours: np.ndarray) -> None:
+        width_px = _JOINT_SIZE_PX if kind == Marker.POINTS else _LINE_WIDTH_PX
+        points = plane.metres_from_pixels(pixels)
+        array.add_list(namespace, kind, points, colours, plane.scale_m * width_px)
 
-    def __init__(self, header: Any) -> None:
-        self._frame_id = header.frame_id.encode()
-        self._common = {
-            'header.stamp.sec': header.stamp.sec,
-            'header.stamp.nanosec': header.stamp.nanosec,
-            'header.frame_id': self._frame_id,
-        }
-        self._parts: list[bytes] = []
-        self._count = 0
-        # Behind their number, which the array begins with.
-        self._end = 4
-
-    def content(self) -> bytes:
-        """Return the array, serialised."""
-        count = encode(
-            MarkerArray, [()], lambda rows, _: rows.__setitem__('markers.length', self._count)
-        )
-        return b''.join([ENCAPSULATION, count, *self._parts])
-
-    def _append(self, content: bytes, count: int) -> None:
-        self._parts.append(content)
-        self._count += count
-        self._end += len(content)
-
-    def _lengths(self, namespace: str, text: bytes = b'') -> Lengths:
-        return (
-            ('header.frame_id', len(self._frame_id)),
-            ('ns', len(namespace)),
-            ('text', len(text)),
-        )
-
-    def delete_all(self) -> None:
-        values = self._common | {'action': Marker.DELETEALL}
-        self._append(encode_long(Marker, self._lengths(''), values, {}, self._end), 1)
-
-    def delete(self, namespace: str, track_ids: Sequence[int]) -> None:
-        for track_id in track_ids:
-            values = self._common | {
-                'ns': namespace.encode(),
-                'id': _marker_id(track_id),
-                'action': Marker.DELETE,
-            }
-            self._append(encode_long(Marker, self._lengths(namespace), values, {}, self._end), 1)
-
-    def add_lists(
-        self, shown: _Shown, limbs: Int[np.ndarray, 'limb 2'], plane: PixelPlane
-    ) -> None:
-        """Add joints, limbs and boxes of all tracks; empty lists delete what RViz showed."""
-        row, joint = np.nonzero(shown.known)
-        self._list('joints', Marker.POINTS, shown.points[row, joint], shown.colours[row], plane)
-        row, limb = np.nonzero(shown.known[:, limbs].all(axis=2))
-        ends = shown.points[row[:, None], limbs[limb]].reshape(-1, 2)
-        colours = shown.colours[row.repeat(2)]
-        self._list('limbs', Marker.LINE_LIST, ends, colours, plane)
-        corners = shown.boxes[:, _SIDES].reshape(-1, 2)
-        colours = shown.colours.repeat(len(_SIDES), axis=0)
-        self._list('boxes', Marker.LINE_LIST, corners, colours, plane)
-
-    def _list(
-        self,
-        namespace: str,
-        kind: int,
-        pixels: Float[np.ndarray, 'n 2'],
-        colours: Float[np.ndarray, 'n 4'],
-        plane: PixelPlane,
-    ) -> None:
-        width_m = plane.scale_m * (_JOINT_SIZE_PX if kind == Marker.POINTS else _LINE_WIDTH_PX)
-        points = np.full((len(pixels), 3), plane.depth_m, dtype='<f8')
-        points[:, :2] = plane.metres_from_pixels(pixels)
-        values = self._common | {
-            'ns': namespace.encode(),
-            'type': kind,
-            'action': Marker.ADD,
-            'pose.orientation.w': 1.0,
-            'scale.x': width_m,
-            'scale.y': width_m,
-        }
-        elements = {'points': points, 'colors': colours}
-        lengths = self._lengths(namespace)
-        self._append(encode_long(Marker, lengths, values, elements, self._end), 1)
-
-    def add_texts(self, tracks: Sequence[Track], shown: _Shown, plane: PixelPlane) -> None:
-        """Add the name of each person, or the track's number, above the box."""
-        if not tracks:
-            return
-        texts = [f'{track.person_id or track.track_id}'.encode() for track in tracks]
-        ids = np.array([_marker_id(track.track_id) for track in tracks])
-        above = np.stack(
-            [
-                (shown.boxes[:, 0] + shown.boxes[:, 2]) / 2,
-                shown.boxes[:, 1] - 0.7 * _TEXT_HEIGHT_PX,
-            ],
-            axis=1,
-        )
-        places = plane.metres_from_pixels(above)
-        written = np.array(texts)
-        common = self._common | {
-            'ns': b'ids',
-            'type': Marker.TEXT_VIEW_FACING,
-            'action': Marker.ADD,
-            'pose.position.z': plane.depth_m,
-            'pose.orientation.w': 1.0,
-            'scale.z': _TEXT_HEIGHT_PX * plane.scale_m,
-        }
-
-        def fill(rows: np.ndarray, members: Int[np.ndarray, 'row']) -> None:
-            for name, value in common.items():
-                rows[name] = value
-            rows['id'] = ids[members]
-            rows['text'] = written[members]
-            rows['pose.position.x'], rows['pose.position.y'] = places[members].T
-            for channel, value in zip('rgba', shown.colours[members].T, strict=True):
-                rows[f'color.{channel}'] = value
-
-        lengths = [self._lengths('ids', text) for text in texts]
-        self._append(encode(Marker, lengths, fill, self._end), len(texts))
+    row, joint = np.nonzero(shown.known)
+    add('joints', Marker.POINTS, shown.points[row, joint], shown.colours[row])
+    row, limb = np.nonzero(shown.known[:, limbs].all(axis=2))
+    ends = shown.points[row[:, None], limbs[limb]].reshape(-1, 2)
+    add('limbs', Marker.LINE_LIST, ends, shown.colours[row.repeat(2)])
+    corners = shown.boxes[:, _SIDES].reshape(-1, 2)
+    add('boxes', Marker.LINE_LIST, corners, shown.colours.repeat(len(_SIDES), axis=0))
 
 
-def _marker_id(track_id: int) -> int:
-    """Fit a track id, 64 bits, into a marker's id, 31 bits."""
-    return track_id & 0x7FFFFFFF
+def _add_texts(
+    array: GrowingMarkerArray, tracks: Sequence[Track], shown: _Shown, plane: PixelPlane
+) -> None:
+    """Add the name of each person, or the track's number, above the box."""
+    above = np.stack(
+        [
+            (shown.boxes[:, 0] + shown.boxes[:, 2]) / 2,
+            shown.boxes[:, 1] - 0.7 * _TEXT_HEIGHT_PX,
+        ],
+        axis=1,
+    )
+    array.add_texts(
+        'ids',
+        [track.track_id for track in tracks],
+        [name_of(track) for track in tracks],
+        plane.metres_from_pixels(above),
+        shown.colours,
+        _TEXT_HEIGHT_PX * plane.scale_m,
+    )
+
+
+def name_of(track: Track) -> str:
+    """Return the name of a person, or the number of the track."""
+    return track.person_id or str(track.track_id)

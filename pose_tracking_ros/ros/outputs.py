@@ -17,6 +17,7 @@ from pose_tracking_ros.msg import SkeletonInfo, TrackedPoseArray, TrackEvent
 from pose_tracking_ros.people import FrameResult, Track
 from pose_tracking_ros.ros.conversion import PoseArrayWriter, event_message, skeleton_message
 from pose_tracking_ros.ros.markers import MarkerWriter, PixelPlane
+from pose_tracking_ros.ros.markers_3d import SpaceMarkerWriter
 from pose_tracking_ros.ros.qos import LATCHED, OUTPUT, for_images
 from pose_tracking_ros.settings import NodeSettings
 from pose_tracking_ros.skeleton import Skeleton
@@ -69,6 +70,7 @@ class Outputs:
         self._poses = node.create_lifecycle_publisher(TrackedPoseArray, 'tracked_poses', OUTPUT)
         self._events = node.create_lifecycle_publisher(TrackEvent, '~/events', OUTPUT)
         self._markers = node.create_lifecycle_publisher(MarkerArray, '~/markers', OUTPUT)
+        self._space_markers = node.create_lifecycle_publisher(MarkerArray, '~/markers_3d', OUTPUT)
         self._annotated = node.create_lifecycle_publisher(
             Image, '~/image_annotated', for_images('reliable')
         )
@@ -76,7 +78,9 @@ class Outputs:
         self._skeleton.publish(skeleton_message(skeleton))
         self._pose_writer = PoseArrayWriter(skeleton, model_id)
         self._marker_writer = MarkerWriter(skeleton)
+        self._space_writer = SpaceMarkerWriter(skeleton)
         self._marker_rate = RateLimit()
+        self._space_rate = RateLimit()
         self._annotated_rate = RateLimit()
         self._annotated_message = Image()
         self._trails = Trails()
@@ -88,7 +92,13 @@ class Outputs:
 
     def destroy(self) -> None:
         """Remove the publishers."""
-        for publisher in (self._poses, self._events, self._markers, self._annotated):
+        for publisher in (
+            self._poses,
+            self._events,
+            self._markers,
+            self._space_markers,
+            self._annotated,
+        ):
             self._node.destroy_lifecycle_publisher(publisher)
         self._node.destroy_publisher(self._skeleton)
 
@@ -102,6 +112,7 @@ class Outputs:
         frames_dropped: int,
         processing_time_s: float,
         with_embeddings: bool,
+        space_frame: str = '',
     ) -> None:
         """Publish the poses, also when there are none, and the events of an image.
 
@@ -113,6 +124,7 @@ class Outputs:
             frames_dropped: since activation.
             processing_time_s: from taking the image until now, s.
             with_embeddings: whether appearance vectors are sent.
+            space_frame: frame of the poses in space; empty for that of the image.
         """
         self._poses.publish(
             self._pose_writer.write(
@@ -123,6 +135,7 @@ class Outputs:
                 frames_dropped=frames_dropped,
                 processing_time_s=processing_time_s,
                 with_embeddings=with_embeddings,
+                space_frame=space_frame,
             )
         )
         for event in result.events:
@@ -137,6 +150,7 @@ class Outputs:
         stamp_s: float,
         settings: NodeSettings,
         camera_info: Any | None,
+        space_frame: str = '',
     ) -> None:
         """Publish markers and the annotated image to those who look at them.
 
@@ -147,6 +161,7 @@ class Outputs:
             stamp_s: time of the image, s.
             settings: rates and sizes.
             camera_info: the latest `sensor_msgs/CameraInfo`, None when there is none.
+            space_frame: frame of the poses in space; empty for that of the image.
         """
         if self._markers.get_subscription_count():
             if self._marker_rate.allows(settings.max_markers_hz):
@@ -158,6 +173,7 @@ class Outputs:
                 )
         else:
             self._marker_writer.forget()
+        self._show_in_space(result, header, settings, space_frame)
         if not self._annotated.get_subscription_count():
             self._trails = Trails()
             return
@@ -170,13 +186,27 @@ class Outputs:
             self._annotated_message.header = header
             self._annotated.publish(self._annotated_message)
 
+    def _show_in_space(
+        self, result: FrameResult, header: Any, settings: NodeSettings, space_frame: str
+    ) -> None:
+        if not self._space_markers.get_subscription_count():
+            self._space_writer.forget()
+        elif self._space_rate.allows(settings.max_markers_hz):
+            self._space_markers.publish(
+                self._space_writer.write(result.tracks, header=header, space_frame=space_frame)
+            )
+
     def clear(self, header: Any) -> None:
         """Delete the markers that are shown and forget the trails.
 
         Args:
             header: stamp and frame of the deletion.
         """
-        deletion = self._marker_writer.clear(header)
-        if deletion is not None:
-            self._markers.publish(deletion)
+        for writer, publisher in (
+            (self._marker_writer, self._markers),
+            (self._space_writer, self._space_markers),
+        ):
+            deletion = writer.clear(header)
+            if deletion is not None:
+                publisher.publish(deletion)
         self._trails = Trails()

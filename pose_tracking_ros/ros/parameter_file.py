@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
+    DepthSettings,
     GallerySettings,
     ImageInputSettings,
     NetworkSettings,
@@ -33,6 +34,7 @@ NODES: dict[str, dict[str, type]] = {
         'Camera motion': CameraMotionSettings,
         'Tracker': TrackerSettings,
         'Gallery': GallerySettings,
+        'Depth': DepthSettings,
         'Image input': ImageInputSettings,
         'Node': NodeSettings,
     },

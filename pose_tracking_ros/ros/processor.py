@@ -17,8 +17,10 @@ from pose_tracking_ros.ros.image_checks import ImageChecks
 from pose_tracking_ros.ros.image_intake import ImageIntake
 from pose_tracking_ros.ros.outputs import Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
+from pose_tracking_ros.ros.people_in_space import PeopleInSpace
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
+    DepthSettings,
     GallerySettings,
     ImageInputSettings,
     NetworkSettings,
@@ -43,6 +45,7 @@ class Processor:
             `camera_motion` and `region`, and those of `ImageChecks`.
         meter: told of each image.
         clock: of the node; for images without a stamp.
+        in_space: places people by depth, when that is wanted.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Processor:
         health: Health,
         meter: ActivityMeter,
         clock: Clock,
+        in_space: PeopleInSpace,
     ) -> None:
         self._pipeline = pipeline
         self._outputs = outputs
@@ -63,6 +67,7 @@ class Processor:
         self._checks = ImageChecks(health)
         self._meter = meter
         self._clock = clock
+        self._in_space = in_space
         self._network_settings = parameters.get(NetworkSettings)
         self._tracker_settings = parameters.get(TrackerSettings)
         self._is_reset_wanted = threading.Event()
@@ -124,6 +129,14 @@ class Processor:
         self._last_stamp_s = stamp_s
         self._last_header = header
         self._sequence += 1
+        # After inference: depth has had that time to arrive.
+        space_frame = self._in_space.place(
+            result,
+            self._parameters.get(DepthSettings),
+            header=header,
+            stamp_s=stamp_s,
+            camera_info=camera_info,
+        )
         settings = self._parameters.get(NodeSettings)
         processing_s = time.perf_counter() - started_s
         self._outputs.publish(
@@ -134,6 +147,7 @@ class Processor:
             frames_dropped=self._intake.counts()['dropped'],
             processing_time_s=processing_s,
             with_embeddings=settings.publish_embeddings,
+            space_frame=space_frame,
         )
         self._intake.count_processed(processing_s)
         self._meter.add_processed(processing_s, self._now_s() - stamp_s)
@@ -144,6 +158,7 @@ class Processor:
             stamp_s=stamp_s,
             settings=settings,
             camera_info=camera_info,
+            space_frame=space_frame,
         )
 
     def finish(self) -> None:

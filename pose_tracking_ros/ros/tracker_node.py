@@ -36,11 +36,14 @@ from pose_tracking_ros.ros.load_watch import LoadWatch
 from pose_tracking_ros.ros.mailbox import Mailbox
 from pose_tracking_ros.ros.outputs import Draw, Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
+from pose_tracking_ros.ros.people_in_space import PeopleInSpace
 from pose_tracking_ros.ros.program import leave, run, with_malloc
 from pose_tracking_ros.ros.qos import OUTPUT
+from pose_tracking_ros.ros.transforms import FindTransform
 from pose_tracking_ros.ros.worker import Task, take_from
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
+    DepthSettings,
     GallerySettings,
     ImageInputSettings,
     NetworkSettings,
@@ -91,6 +94,7 @@ class TrackerNode(LifecycleNode):
     Args:
         load: makes the engine; loads the network if not given.
         draw: draws the annotated image; the project's overlay if not given.
+        find_transform: to the frame in which people are placed; tf2 if not given.
         options: passed on to the node (`context`, `parameter_overrides`, `namespace`, ...).
 
     Raises:
@@ -98,7 +102,11 @@ class TrackerNode(LifecycleNode):
     """
 
     def __init__(
-        self, load: EngineFactory = _load_engine, draw: Draw = draw_tracks, **options: Any
+        self,
+        load: EngineFactory = _load_engine,
+        draw: Draw = draw_tracks,
+        find_transform: FindTransform | None = None,
+        **options: Any,
     ) -> None:
         super().__init__('tracker_node', **options)
         self._load = load
@@ -111,6 +119,7 @@ class TrackerNode(LifecycleNode):
                 CameraMotionSettings,
                 TrackerSettings,
                 GallerySettings,
+                DepthSettings,
                 ImageInputSettings,
                 NodeSettings,
             ),
@@ -119,6 +128,7 @@ class TrackerNode(LifecycleNode):
         self._health = Health(self.get_logger().warning)
         self._meter = ActivityMeter()
         self._input = ImageInput(self, self._health, self._receive)
+        self._in_space = PeopleInSpace(self, self._health, COCO_17, find_transform)
         self._clock_check = ClockCheck(self, self._health)
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
@@ -204,6 +214,7 @@ class TrackerNode(LifecycleNode):
             self._health,
             self._meter,
             self.get_clock(),
+            self._in_space,
         )
         self._worker = take_from(self._mailbox, self._processor.process)
         if self._is_enabled:
@@ -242,6 +253,7 @@ class TrackerNode(LifecycleNode):
 
     def _release_activity(self) -> None:
         self._input.close()
+        self._in_space.close()
         self._follow_camera_info(False)
         if self._worker is None:
             return
@@ -291,6 +303,8 @@ class TrackerNode(LifecycleNode):
         self._input.check(self._settings.silence_warning_s)
         self._clock_check.check(self._settings.silence_warning_s)
         if self._processor is not None and self._outputs is not None:
+            if self._input.is_open:
+                self._in_space.listen(self._store.get(DepthSettings), self._settings.image_qos)
             self._load_watch.check(self._intake.counts(), self._intake.busy_s)
             self._follow_camera_info(
                 self._outputs.wants_camera_info or self._processor.wants_camera_info
@@ -313,12 +327,13 @@ class TrackerNode(LifecycleNode):
                 self._listen()
             else:
                 self._input.close()
+                self._in_space.close()
         response.success = True
         response.message = 'enabled' if self._is_enabled else 'disabled: images are not received'
         return response
 
     def _publish_diagnostics(self) -> None:
-        values = {'input': self._input.description}
+        values = {'input': self._input.description, 'depth': self._in_space.description}
         hardware_id = ''
         summary = 'not configured'
         if self._pipeline is not None:

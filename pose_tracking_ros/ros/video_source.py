@@ -1,6 +1,7 @@
 """A camera made of a file, a folder of images, a webcam or the simulation.
 
-Publishes `image` and `camera_info` at the source's rate. A thread reads and publishes; the
+Publishes `image` and `camera_info`, and `depth/image` of a simulated scene when that is asked for,
+at the source's rate. A thread reads and publishes; the
 executor only serves parameters.
 
 Stamps: with `stamp:=source`, the default, an image carries the time of the node's start plus its
@@ -16,16 +17,17 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
 from pose_tracking_ros.image_decoding import fill_image_message
+from pose_tracking_ros.lifting.depth_image import fill_depth_message
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.ros.program import ProgramEnd, leave, run, with_malloc
 from pose_tracking_ros.ros.qos import for_images
@@ -47,6 +49,13 @@ _ACKNOWLEDGE_TIMEOUT_S = 1.0
 
 OpenVideo = Callable[[str, 'float | None'], 'VideoSource']
 """Opens what a name stands for, at a rate in Hz if one is wished for."""
+
+
+class _DepthSource(Protocol):
+    """A source that knows how far away everything is."""
+
+    def depth(self, index: int, *, is_exact: bool) -> Float[np.ndarray, 'height width']:
+        """Return the depth that belongs to an image, m; NaN where unknown."""
 
 
 def _open_video(video: str, rate_hz: float | None) -> VideoSource:
@@ -73,6 +82,8 @@ def camera_info_of(
         focal_px = width / 2 / math.tan(math.radians(horizontal_fov_deg) / 2)
         intrinsics = (focal_px, focal_px, width / 2, height / 2)
     fx, fy, cx, cy = map(float, intrinsics)
+    # In ROS, as in OpenCV, a pixel's middle is a whole number.
+    cx, cy = cx - 0.5, cy - 0.5
     return CameraInfo(
         width=width,
         height=height,
@@ -103,6 +114,10 @@ class VideoSourceNode(Node):
         profile = for_images(self._settings.reliability)
         self._images = self.create_publisher(Image, 'image', profile)
         self._infos = self.create_publisher(CameraInfo, 'camera_info', profile)
+        self._depths: Any = None
+        if self._settings.depth:
+            self._depths = self.create_publisher(Image, 'depth/image', profile)
+            self._depth_message = Image()
         self._stopping = threading.Event()
         self._task: Task | None = None
         self._message = Image()
@@ -131,6 +146,12 @@ class VideoSourceNode(Node):
             source = self._open_video(self._settings.video, self._settings.rate_hz or None)
         except (OSError, ValueError) as error:
             self.get_logger().error(f'cannot open the video: {error}')
+            return False
+        if self._settings.depth and not hasattr(source, 'depth'):
+            self.get_logger().error(
+                f'depth: expected simulation:SCENE, since {self._settings.video} has no depth'
+            )
+            source.close()
             return False
         self._info = camera_info_of(
             source.image_size, source.intrinsics, self._settings.horizontal_fov_deg
@@ -214,9 +235,18 @@ class VideoSourceNode(Node):
             stamp_ns = started_ns + round(position_s * 1e9)
             if self._settings.stamp == 'now':
                 stamp_ns = self.get_clock().now().nanoseconds
-            self._publish(image, stamp_ns)
+            depth = None
+            if self._depths is not None:
+                exact = not self._settings.depth_errors
+                depth = cast('_DepthSource', source).depth(index, is_exact=exact)
+            self._publish(image, depth, stamp_ns)
 
-    def _publish(self, image: UInt8[np.ndarray, 'height width 3'], stamp_ns: int) -> None:
+    def _publish(
+        self,
+        image: UInt8[np.ndarray, 'height width 3'],
+        depth: Float[np.ndarray, 'height width'] | None,
+        stamp_ns: int,
+    ) -> None:
         message, info = self._message, self._info
         fill_image_message(message, image, self._settings.encoding)
         message.header.stamp = Time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
@@ -224,6 +254,10 @@ class VideoSourceNode(Node):
         info.header = message.header
         self._images.publish(message)
         self._infos.publish(info)
+        if depth is not None:
+            fill_depth_message(self._depth_message, depth, self._settings.depth_encoding)
+            self._depth_message.header = message.header
+            self._depths.publish(self._depth_message)
         self._published += 1
 
 

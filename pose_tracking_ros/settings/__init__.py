@@ -6,6 +6,7 @@ Range checks happen on construction, so a settings object that exists is valid.
 """
 
 from pose_tracking_ros.settings.camera_motion import CameraMotionSettings
+from pose_tracking_ros.settings.depth import DepthSettings
 from pose_tracking_ros.settings.gallery import GallerySettings
 from pose_tracking_ros.settings.image_input import ImageInputSettings
 from pose_tracking_ros.settings.limits import Limits, check_settings, limits_of, setting
@@ -20,6 +21,7 @@ from pose_tracking_ros.settings.tracker import TrackerSettings
 
 __all__ = [
     'CameraMotionSettings',
+    'DepthSettings',
     'GallerySettings',
     'ImageInputSettings',
     'Limits',

@@ -127,6 +127,21 @@ class VideoSourceSettings:
         high=179.0,
         startup=True,
     )
+    depth: bool = setting(
+        False, 'Publish depth/image too; only a simulated scene has depth.', startup=True
+    )
+    depth_encoding: str = setting(
+        '32FC1',
+        'Encoding of depth: metres with NaN for unknown, or whole millimetres with 0.',
+        choices=('32FC1', '16UC1'),
+        startup=True,
+    )
+    depth_errors: bool = setting(
+        False,
+        'Depth as a structured-light camera sees it, with noise, holes and a range of 9 m, '
+        'instead of exact depth.',
+        startup=True,
+    )
     enlarge_malloc: bool = setting(
         True,
         'Keep large images on the heap instead of mapping each anew (mallopt; glibc only).',

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
+from pose_tracking_ros.simulation.depth import as_sensed
 from pose_tracking_ros.simulation.scene import Scene
 from pose_tracking_ros.simulation.scenes import make_scene
 
@@ -49,6 +50,22 @@ class SimulationSource:
         """Yield stamps (s) and images from the scene's beginning."""
         for index in range(self.scene.frame_count):
             yield self.scene.stamp_s(index), self.scene.render(index)
+
+    def depth(self, index: int, *, is_exact: bool) -> Float[np.ndarray, 'height width']:
+        """Return the depth image that belongs to an image, m; NaN where unknown.
+
+        Args:
+            index: of the image, from 0.
+            is_exact: without the noise and the holes of a depth camera.
+
+        Raises:
+            IndexError: there is no such image.
+        """
+        exact = self.scene.render_depth(index)
+        if is_exact:
+            return exact
+        rng = np.random.default_rng([self.scene.seed, index])
+        return as_sensed(exact, self.scene.camera_intrinsics[0], rng)
 
     def close(self) -> None:
         """Do nothing: the simulation holds nothing open."""

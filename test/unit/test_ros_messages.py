@@ -246,7 +246,8 @@ def test_clearing_deletes_all_once():
 
 def test_pixels_lie_on_a_plane_before_the_camera():
     np.testing.assert_allclose(
-        PLANE.metres_from_pixels(np.array([[320, 240], [321, 242]])), [[0, 0], [0.01, 0.02]]
+        PLANE.metres_from_pixels(np.array([[320, 240], [321, 242]])),
+        [[0, 0, 6.4], [0.01, 0.02, 6.4]],
     )
     assert PLANE.depth_m == pytest.approx(6.4)
     info = CameraInfo(k=[500.0, 0.0, 300.0, 0.0, 500.0, 200.0, 0.0, 0.0, 1.0])

@@ -1,0 +1,99 @@
+"""RViz markers of people in space: skeletons, velocities and names, in metres.
+
+As for the image, one list marker for all joints, one for all limbs, one for all velocities, and a
+text per person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from visualization_msgs.msg import Marker
+
+from pose_tracking_ros.people import PoseInSpace, Track, TrackState
+from pose_tracking_ros.ros.marker_array import GrowingMarkerArray
+from pose_tracking_ros.ros.markers import colours_of, name_of
+from pose_tracking_ros.skeleton import Skeleton
+
+_JOINT_SIZE_M = 0.05
+_LINE_WIDTH_M = 0.02
+_TEXT_HEIGHT_M = 0.15
+# A velocity is drawn as the way of so long.
+_AHEAD_S = 1.0
+
+
+class SpaceMarkerWriter:
+    """Makes the marker array of each image and deletes what is gone.
+
+    Args:
+        skeleton: of the joints.
+    """
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self._limbs = skeleton.limb_indices
+        self._head = skeleton.index('nose')
+        self._text_ids: set[int] = set()
+        self._is_shown = False
+
+    def write(self, tracks: Sequence[Track], *, header: Any, space_frame: str = '') -> bytes:
+        """Return a serialised MarkerArray: who has a place, and the deletion of who has none now.
+
+        Args:
+            tracks: those without a known position are left out.
+            header: of the image.
+            space_frame: frame of the poses; empty for that of the image.
+        """
+        placed = [
+            (track, track.in_space)
+            for track in tracks
+            if track.in_space is not None
+            and np.isfinite(track.in_space.position_m).all()
+            and track.state not in (TrackState.LOST, TrackState.REMOVED)
+        ]
+        shown, places = [track for track, _ in placed], [place for _, place in placed]
+        ids = {track.track_id for track in shown}
+        array = GrowingMarkerArray(header, space_frame)
+        array.delete('ids', sorted(self._text_ids - ids))
+        self._text_ids, self._is_shown = ids, True
+        self._add(array, shown, places)
+        return array.content()
+
+    def _add(
+        self, array: GrowingMarkerArray, tracks: list[Track], places: list[PoseInSpace]
+    ) -> None:
+        colours = colours_of(tracks)
+        joints = np.array([place.joints_m for place in places]).reshape(len(tracks), -1, 3)
+        known = np.isfinite(joints).all(axis=2)
+        row, joint = np.nonzero(known)
+        array.add_list('joints', Marker.POINTS, joints[row, joint], colours[row], _JOINT_SIZE_M)
+        limbs = self._limbs if tracks else self._limbs[:0]
+        row, limb = np.nonzero(known[:, limbs].all(axis=2)) if tracks else (row, joint)
+        ends = joints[row[:, None], limbs[limb]].reshape(-1, 3)
+        array.add_list('limbs', Marker.LINE_LIST, ends, colours[row.repeat(2)], _LINE_WIDTH_M)
+        starts = np.array([place.position_m for place in places]).reshape(-1, 3)
+        ways = _AHEAD_S * np.array([place.velocity_m_s for place in places]).reshape(-1, 3)
+        moving = np.isfinite(ways).all(axis=1)
+        ends = np.stack([starts, starts + ways], axis=1)[moving].reshape(-1, 3)
+        of_ends = colours[moving].repeat(2, axis=0)
+        array.add_list('velocities', Marker.LINE_LIST, ends, of_ends, _LINE_WIDTH_M)
+        # At the head when it is seen: "up" is another direction in each frame.
+        heads = joints[:, self._head] if tracks else starts
+        spots = np.where(np.isfinite(heads), heads, starts)
+        names = [name_of(track) for track in tracks]
+        array.add_texts('ids', [t.track_id for t in tracks], names, spots, colours, _TEXT_HEIGHT_M)
+
+    def forget(self) -> None:
+        """Start anew because nobody looks: there is nothing to delete."""
+        self._text_ids = set()
+        self._is_shown = False
+
+    def clear(self, header: Any) -> bytes | None:
+        """Return the deletion of everything shown; None when nothing is."""
+        if not self._is_shown:
+            return None
+        self.forget()
+        array = GrowingMarkerArray(header)
+        array.delete_all()
+        return array.content()
