@@ -32,6 +32,7 @@ class SpaceMarkerWriter:
     """
 
     def __init__(self, skeleton: Skeleton) -> None:
+        self._joints = len(skeleton)
         self._limbs = skeleton.limb_indices
         self._head = skeleton.index('nose')
         self._text_ids: set[int] = set()
@@ -64,13 +65,13 @@ class SpaceMarkerWriter:
         self, array: GrowingMarkerArray, tracks: list[Track], places: list[PoseInSpace]
     ) -> None:
         colours = colours_of(tracks)
-        joints = np.array([place.joints_m for place in places]).reshape(len(tracks), -1, 3)
+        shape = (len(tracks), self._joints, 3)
+        joints = np.array([place.joints_m for place in places]).reshape(shape)
         known = np.isfinite(joints).all(axis=2)
         row, joint = np.nonzero(known)
         array.add_list('joints', Marker.POINTS, joints[row, joint], colours[row], _JOINT_SIZE_M)
-        limbs = self._limbs if tracks else self._limbs[:0]
-        row, limb = np.nonzero(known[:, limbs].all(axis=2)) if tracks else (row, joint)
-        ends = joints[row[:, None], limbs[limb]].reshape(-1, 3)
+        row, limb = np.nonzero(known[:, self._limbs].all(axis=2))
+        ends = joints[row[:, None], self._limbs[limb]].reshape(-1, 3)
         array.add_list('limbs', Marker.LINE_LIST, ends, colours[row.repeat(2)], _LINE_WIDTH_M)
         starts = np.array([place.position_m for place in places]).reshape(-1, 3)
         ways = _AHEAD_S * np.array([place.velocity_m_s for place in places]).reshape(-1, 3)
@@ -79,7 +80,7 @@ class SpaceMarkerWriter:
         of_ends = colours[moving].repeat(2, axis=0)
         array.add_list('velocities', Marker.LINE_LIST, ends, of_ends, _LINE_WIDTH_M)
         # At the head when it is seen: "up" is another direction in each frame.
-        heads = joints[:, self._head] if tracks else starts
+        heads = joints[:, self._head]
         spots = np.where(np.isfinite(heads), heads, starts)
         names = [name_of(track) for track in tracks]
         array.add_texts('ids', [t.track_id for t in tracks], names, spots, colours, _TEXT_HEIGHT_M)
