@@ -13,6 +13,8 @@ from pose_tracking_ros.benchmark.growth import GrowthLaw
 from pose_tracking_ros.benchmark.rounds import Case, Percentiles, Ratio
 
 SCHEMA = 'pose_tracking_ros/benchmark/1'
+# Below, next to nothing else runs.
+_QUIET_LOAD = 0.5
 
 
 @dataclass
@@ -238,6 +240,7 @@ def page(content: dict[str, Any], pictures: dict[str, str]) -> str:
         content['command'],
         '```',
         '',
+        *_warning(content),
         *(f'- {name.replace("_", " ")}: {value}' for name, value in conditions.items()),
         *(
             f'- {name.replace("_", " ")}: {_told(value)}'
@@ -252,6 +255,19 @@ def page(content: dict[str, Any], pictures: dict[str, str]) -> str:
     for what, name in pictures.items():
         lines += [f'![{what}]({name})', '']
     return '\n'.join(lines)
+
+
+def _warning(content: dict[str, Any]) -> list[str]:
+    loads = [content['conditions'].get(f'load_average_{when}', 0) for when in ('before', 'after')]
+    # Afterwards, the benchmark itself counts.
+    if loads[0] < _QUIET_LOAD:
+        return []
+    return [
+        f'**Other programs used the machine** (load average {loads[0]} before, {loads[1]} after): '
+        'times are higher than on an idle one, above all p95 and p99. Ratios compare within '
+        'rounds, in which all met the same load.',
+        '',
+    ]
 
 
 def _told(value: Any) -> str:

@@ -69,24 +69,22 @@ class Bench:
         self._message = self._message_maker()
         with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
             self._folder = Path(folder)
+            # What may be missing comes first: networks take seconds to build.
+            cases = self._two_networks()
             networks = {
                 (preset, engine): self._network(preset, engine)
                 for preset, engine in product(self.plan.presets, self.plan.engines)
             }
-            cases = [
+            cases += [
                 self._case(network, people, size)
                 for network in networks.values()
                 for people in self.plan.people
                 for size in self.plan.sizes
             ]
-            cases += self._peers(networks)
+            if 'torchvision' in self.plan.peers:
+                cases += self._all_rivals(networks)
             self._measure(cases, 'comparing')
-            meter = find_meter()
-            for case in cases:
-                joules = joules_per_run(meter, case.run_once) if meter else None
-                self.report.add_case(case, joules)
-            if not meter:
-                self.report.skipped['energy'] = 'neither nvidia-smi nor tegrastats is installed'
+            self._add(cases)
             self._compare(cases)
             if self.plan.growth:
                 for (preset, engine), network in networks.items():
@@ -122,20 +120,35 @@ class Bench:
                 self._images[people] = [scene.render(0)]
         return self._images[people]
 
-    def _peers(self, networks: dict[tuple[str, str], OurNetwork]) -> list[Case]:
-        plan, cases = self.plan, []
-        if 'two-network' in plan.peers:
-            assert plan.teachers is not None
-            peer = TwoNetworks(plan.teachers, plan.threads)
-            cases += [self._case(peer, people, plan.usual_size_px) for people in plan.people]
-        if 'torchvision' in plan.peers:
-            cases += self._rivals(networks, bfloat16=False)
-            gap = Processor.here().bfloat16_gap
-            if self.device.type == 'cpu' and gap:
-                self.report.skipped['fastpose18_over_torchvision_bf16'] = gap
-            else:
-                cases += self._rivals(networks, bfloat16=True)
-        return cases
+    def _two_networks(self) -> list[Case]:
+        plan = self.plan
+        for people in plan.people:
+            self._pictures(people)
+        if 'two-network' not in plan.peers:
+            return []
+        assert plan.teachers is not None
+        peer = TwoNetworks(plan.teachers, plan.threads)
+        return [self._case(peer, people, plan.usual_size_px) for people in plan.people]
+
+    def _all_rivals(self, networks: dict[tuple[str, str], OurNetwork]) -> list[Case]:
+        cases = self._rivals(networks, bfloat16=False)
+        gap = Processor.here().bfloat16_gap
+        if self.device.type == 'cpu' and gap:
+            self.report.skipped['fastpose18_over_torchvision_bf16'] = gap
+            return cases
+        return cases + self._rivals(networks, bfloat16=True)
+
+    def _add(self, cases: list[Case]) -> None:
+        meter = find_meter()
+        if meter is None:
+            self.report.skipped['energy'] = 'neither nvidia-smi nor tegrastats is installed'
+        for case in cases:
+            # nvidia-smi knows nothing of what the processor draws.
+            is_seen = meter is not None and (
+                meter.name != 'nvidia-smi' or case.facts.device.startswith('cuda')
+            )
+            joules = joules_per_run(meter, case.run_once) if meter and is_seen else None
+            self.report.add_case(case, joules)
 
     def _rivals(self, networks: dict[tuple[str, str], OurNetwork], bfloat16: bool) -> list[Case]:
         """Return torchvision's network and the paper's, unless that is measured anyway."""
