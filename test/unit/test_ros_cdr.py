@@ -200,8 +200,8 @@ def test_marker_array_equals_the_one_made_of_objects():
 
 
 def point_object(place):
-    x, y = PLANE.metres_from_pixels(np.array([place]))[0].tolist()
-    return Point(x=x, y=y, z=6.4)
+    x, y, z = PLANE.metres_from_pixels(np.array([place]))[0].tolist()
+    return Point(x=x, y=y, z=z)
 
 
 def colour_object(track):
