@@ -94,7 +94,10 @@ def test_a_signal_ends_the_tracker_cleanly(run, signal_number, times):
     assert seconds < PATIENCE_S
 
 
-@pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
+SIGNALS = pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
+
+
+@SIGNALS
 def test_a_signal_ends_the_tracker_while_it_loads(run, signal_number):
     process = run('-c', TRACKER.format(load_s=60, infer_s=0))
     wait_for(process, 'loading')
@@ -104,7 +107,43 @@ def test_a_signal_ends_the_tracker_while_it_loads(run, signal_number):
     assert seconds < PATIENCE_S
 
 
-def test_a_signal_ends_the_tracker_during_inference(run, graph, image):
+@pytest.mark.parametrize(
+    ('state', 'signal_number'),
+    [
+        ('unconfigured', signal.SIGINT),
+        ('unconfigured', signal.SIGTERM),
+        ('inactive', signal.SIGTERM),
+        ('active', signal.SIGINT),
+        ('deactivated', signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_the_tracker_in_every_state(run, graph, state, signal_number):
+    """Wherever a life cycle manager has led it."""
+    from lifecycle_msgs.srv import ChangeState
+
+    process = run(
+        *('-c', TRACKER.format(load_s=0, infer_s=0)),
+        *('--ros-args', '-r', f'__ns:={graph.namespace}', '-p', 'autostart:=false'),
+    )
+    wait_for(process, 'started')
+    transitions = {
+        'unconfigured': [],
+        'inactive': ['configure'],
+        'active': ['configure', 'activate'],
+        'deactivated': ['configure', 'activate', 'deactivate'],
+    }[state]
+    for label in transitions:
+        request = ChangeState.Request()
+        request.transition.label = label
+        assert graph.call(ChangeState, 'tracker_node/change_state', request).success
+    seconds, code, errors = end_with(process, signal_number)
+    assert code == 0, errors
+    assert 'Traceback' not in errors
+    assert seconds < PATIENCE_S
+
+
+@SIGNALS
+def test_a_signal_ends_the_tracker_during_inference(run, graph, image, signal_number):
     camera = graph.camera()
     process = run(
         '-c', TRACKER.format(load_s=0, infer_s=60), '--ros-args', '-r', f'__ns:={graph.namespace}'
@@ -118,7 +157,7 @@ def test_a_signal_ends_the_tracker_during_inference(run, graph, image):
         return has_said and 'busy' in process.stdout.readline()
 
     graph.until(is_busy, 'inference')
-    seconds, code, errors = end_with(process, signal.SIGINT)
+    seconds, code, errors = end_with(process, signal_number)
     assert code == 0, errors
     assert 'Traceback' not in errors
     # 1.5 s for the image at hand, then it is left behind.
