@@ -70,6 +70,9 @@ def lift_joints(
             f'{camera.image_size[1]} px, got {depth.size[0]} x {depth.size[1]}. Let the driver '
             'align depth to colour (align_depth:=true), or use depth_image_proc register'
         )
+    if not len(keypoints):
+        joints = len(skeleton)
+        return LiftedJoints(np.zeros((0, joints, 3)), np.zeros((0, joints, 3, 3)))
     people = find_surfaces(depth, keypoints * scale, seen, boxes * np.tile(scale, 2), skeleton)
     rays = camera.rays_from_pixels(np.where(seen[..., None], keypoints, np.nan))
     along = rays / np.linalg.norm(rays, axis=-1, keepdims=True)

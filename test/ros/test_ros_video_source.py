@@ -130,6 +130,45 @@ def test_camera_info_is_that_of_a_source_that_knows_its_camera(graph, play):
     np.testing.assert_array_equal(np.reshape(info.p, (3, 4))[:, :3], np.reshape(info.k, (3, 3)))
 
 
+class PaperDepthSource(PaperSource):
+    """Depth that is the number of the image in metres, with a hole."""
+
+    def depth(self, index, *, is_exact):
+        depth = np.full((48, 64), 1.0 + index + (0.0 if is_exact else 0.25), np.float32)
+        depth[0, 0] = np.nan
+        return depth
+
+
+@pytest.mark.parametrize(('encoding', 'errors'), [('32FC1', False), ('16UC1', True)])
+def test_depth_comes_with_each_image_when_asked_for(graph, play, encoding, errors):
+    from rclpy.qos import QoSProfile
+    from sensor_msgs.msg import Image
+
+    from pose_tracking_ros.lifting.depth_image import DepthImage
+
+    depths = graph.listen(Image, 'depth/image', QoSProfile(depth=100))
+    _, _, images, _ = play(
+        PaperDepthSource(), loop=False, depth=True, depth_encoding=encoding, depth_errors=errors
+    )
+    graph.until(lambda: len(depths) == len(images) == COUNT, 'depth')
+    assert [depth.header for depth in depths] == [image.header for image in images]
+    assert {depth.encoding for depth in depths} == {encoding}
+    metres = [DepthImage.from_message(depth).metres() for depth in depths]
+    expected = np.arange(COUNT) + (1.25 if errors else 1.0)
+    np.testing.assert_allclose([image[5, 5] for image in metres], expected)
+    assert all(np.isnan(image[0, 0]) for image in metres)
+
+
+def test_depth_of_a_source_without_it_is_an_error(graph, capfd):
+    from pose_tracking_ros.ros.video_source import VideoSourceNode
+
+    source = PaperSource()
+    node = graph.add(VideoSourceNode(lambda video, rate_hz: source, **graph.options(depth=True)))
+    assert not node.start()
+    assert source.is_closed
+    assert 'expected simulation:SCENE' in capfd.readouterr().err
+
+
 def test_the_end_can_end_the_program(graph, play):
     from pose_tracking_ros.ros.program import ProgramEnd
 

@@ -21,6 +21,7 @@ from pose_tracking_ros.people import (
     FrameResult,
     KeypointState,
     People,
+    PoseInSpace,
     Track,
     TrackEvent,
     TrackState,
@@ -182,6 +183,67 @@ def test_an_event_carries_header_and_session():
     message = event_message(event, header=Header(frame_id='cam'), session_id=99)
     assert (message.header.frame_id, message.session_id) == ('cam', 99)
     assert (message.kind, message.track_id, message.person_id) == (4, 8, 'anna')
+
+
+def in_space(*, hidden=()):
+    joints = np.arange(3.0 * JOINTS).reshape(JOINTS, 3)
+    spreads = np.arange(9.0 * JOINTS).reshape(JOINTS, 3, 3)
+    for joint in hidden:
+        joints[joint], spreads[joint] = np.nan, np.nan
+    return PoseInSpace(joints, spreads, np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+
+
+def test_poses_in_space_are_written_joint_by_joint():
+    writer = PoseArrayWriter(COCO_17, 'model')
+    message = write(
+        writer,
+        result(track(1), track(2, in_space=in_space(hidden=(3,)), person_id=''), track(3)),
+        space_frame='map',
+    )
+    assert message.header.frame_id == 'map'
+    assert [len(pose.keypoints_3d) for pose in message.poses] == [0, JOINTS, 0]
+    pose = message.poses[1]
+    joint, hidden = pose.keypoints_3d[2], pose.keypoints_3d[3]
+    assert (joint.position.x, joint.position.y, joint.position.z) == (6, 7, 8)
+    assert joint.score == 0.5
+    np.testing.assert_array_equal(joint.covariance, np.arange(18.0, 27.0))
+    assert math.isnan(hidden.position.x)
+    assert hidden.score == 0
+    np.testing.assert_array_equal(hidden.covariance, [-1] + [0] * 8)
+    assert (pose.pose.position.x, pose.pose.position.z) == (1, 3)
+    assert (pose.twist.linear.x, pose.twist.linear.z) == (4, 6)
+    assert math.isnan(pose.pose.orientation.w)
+    assert math.isnan(pose.twist.angular.z)
+    # The neighbours are not touched by it.
+    assert math.isnan(message.poses[2].pose.position.x)
+    assert message.poses[2].track_id == 3
+
+
+def test_markers_in_space_are_few_and_leave_out_what_is_unknown():
+    from pose_tracking_ros.ros.markers_3d import SpaceMarkerWriter
+
+    writer = SpaceMarkerWriter(COCO_17)
+    people = [
+        track(1, in_space=in_space(hidden=(COCO_17.index('left_wrist'),))),
+        track(2, in_space=in_space()),
+        track(3),
+        track(4, in_space=in_space(), state=TrackState.LOST),
+    ]
+    content = writer.write(people, header=Header(frame_id='cam'), space_frame='map')
+    made = deserialize_message(content, MarkerArray).markers
+    by_name = {m.ns: m for m in made}
+    assert {m.header.frame_id for m in made} == {'map'}
+    assert sorted(m.ns for m in made) == ['ids', 'ids', 'joints', 'limbs', 'velocities']
+    assert len(by_name['joints'].points) == 2 * JOINTS - 1
+    assert len(by_name['limbs'].points) == 2 * (2 * len(COCO_17.limbs) - 1)
+    assert len(by_name['velocities'].points) == 4
+    start, end = by_name['velocities'].points[:2]
+    assert (end.x - start.x, end.y - start.y, end.z - start.z) == (4, 5, 6)
+    for marker in made:
+        assert len(marker.colors) == len(marker.points)
+        assert all(math.isfinite(p.x + p.y + p.z) for p in marker.points)
+    gone = deserialize_message(writer.write([], header=Header(frame_id='cam')), MarkerArray)
+    assert [m.id for m in gone.markers if m.action == Marker.DELETE] == [1, 2]
 
 
 PLANE = PixelPlane.of_camera(0.01, (640, 480), None)
