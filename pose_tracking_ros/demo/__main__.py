@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         video = choose_video(options.video, options.cache, console)
         demo = DemoOptions(video, options.duration_s, options.output, tracker)
         has_results = run_demo(demo, console)
-    except (FileNotFoundError, ProgramFailedError) as error:
+    except (OSError, ProgramFailedError) as error:
         print(f'demo: {error}', file=sys.stderr)
         return 1
     except ImportError as error:

@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         report = options.run(options)
-    except (EvaluationError, WeightsError, DeviceError, ValueError) as error:
+    except (EvaluationError, WeightsError, DeviceError, ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     if hasattr(options, 'show'):

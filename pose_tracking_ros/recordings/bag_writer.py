@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -12,6 +13,10 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from pose_tracking_ros.recordings.message_types import typestore_with_poses
 
 _BAG_VERSION: Final = 9
+
+
+class BagWriteError(OSError):
+    """A bag cannot be written any further; says where, why, and what to do."""
 
 
 class BagWriter:
@@ -27,6 +32,7 @@ class BagWriter:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._writer = Writer(folder, version=_BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
         self._writer.open()
         self._connections: dict[str, Connection] = {}
@@ -56,8 +62,12 @@ class BagWriter:
 
         Raises:
             KeyError: the topic has not been declared.
+            BagWriteError: the disk is full, or does not take it for another reason.
         """
-        self._writer.write(self._connections[topic], received_ns, cdr)
+        try:
+            self._writer.write(self._connections[topic], received_ns, cdr)
+        except OSError as error:
+            raise self._failure(error) from error
 
     def write_message(self, topic: str, received_ns: int, message: Any) -> None:
         """Add a message that is yet to be serialised.
@@ -69,6 +79,7 @@ class BagWriter:
 
         Raises:
             KeyError: the topic has not been declared.
+            BagWriteError: the disk is full, or does not take it for another reason.
         """
         type_name = self._connections[topic].msgtype
         self.write(topic, received_ns, typestore_with_poses().serialize_cdr(message, type_name))
@@ -83,5 +94,22 @@ class BagWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Complete the bag, also after an error: what was written so far is readable."""
-        self._writer.close()
+        """Complete the bag, also after an error: what was written so far is readable.
+
+        Raises:
+            BagWriteError: the disk is full, or does not take the end for another reason.
+        """
+        try:
+            self._writer.close()
+        except OSError as close_error:
+            # After an error, that one tells the reason; this is what comes of it.
+            if error is None:
+                raise self._failure(close_error) from close_error
+
+    def _failure(self, error: OSError) -> BagWriteError:
+        free_mb = shutil.disk_usage(self._folder).free / 1e6
+        return BagWriteError(
+            f'bag {self._folder}: cannot be written any further: {error.strerror or error} '
+            f'({free_mb:.0f} MB are free there). Free space, or choose a folder on another disk; '
+            'whole chunks written so far can still be read'
+        )

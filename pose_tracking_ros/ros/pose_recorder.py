@@ -16,7 +16,7 @@ from rosbags.rosbag2 import WriterError
 from visualization_msgs.msg import MarkerArray
 
 from pose_tracking_ros.msg import TrackedPoseArray
-from pose_tracking_ros.recordings.bag_writer import BagWriter
+from pose_tracking_ros.recordings.bag_writer import BagWriteError, BagWriter
 from pose_tracking_ros.recordings.message_types import MARKERS_TYPE, POSES_TYPE
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.ros.program import leave, run
@@ -71,9 +71,12 @@ class PoseRecorder(Node):
 
     def stop(self, timeout_s: float) -> bool:
         """Complete the bag; stopping again does nothing."""
-        if self._bag is not None:
-            self._bag.__exit__(None, None, None)
-            self._bag = None
+        bag, self._bag = self._bag, None
+        if bag is not None:
+            try:
+                bag.__exit__(None, None, None)
+            except BagWriteError as error:
+                self.get_logger().fatal(str(error))
             self.get_logger().info(f'recorded {self._recorded} messages of poses')
         return True
 
@@ -87,7 +90,12 @@ class PoseRecorder(Node):
                 return
             # Simulated time is 0 until somebody publishes it.
             when_ns = self.get_clock().now().nanoseconds or info['received_timestamp']
-            self._bag.write(topic, when_ns, cdr)
+            try:
+                self._bag.write(topic, when_ns, cdr)
+            except BagWriteError as error:
+                # Going on would leave a recording with holes that nobody knows of.
+                self.get_logger().fatal(str(error))
+                raise SystemExit(1) from error
             self._recorded += type_name == POSES_TYPE
 
         # Its annotation does not know callbacks with message info.

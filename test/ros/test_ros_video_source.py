@@ -1,5 +1,6 @@
 """The video source node: rate, stamps, looping, the end."""
 
+import itertools
 import time
 
 import cv2
@@ -210,3 +211,39 @@ def test_a_folder_of_images_plays(graph, tmp_path):
     assert node.start()
     graph.until(lambda: len(images) == 3, 'images')
     assert [image.data[0] for image in images] == [0, 50, 100]
+
+
+def test_twenty_rounds_of_a_clip_are_twenty_sessions_and_no_id_comes_twice(graph, engine):
+    """Each round jumps back in time; nothing of the round before may live on."""
+    from pose_tracking_ros.msg import TrackedPoseArray
+    from rclpy.qos import QoSProfile
+
+    from pose_tracking_ros.ros.video_source import VideoSourceNode
+
+    class Clip(PaperSource):
+        image_size = (160, 160)
+
+        def __iter__(self):
+            for index in range(3):
+                yield index / 40, np.full((160, 160, 3), 100, np.uint8)
+
+    rounds = 20
+    poses = graph.listen(TrackedPoseArray, 'tracked_poses', QoSProfile(depth=500))
+    tracker = graph.tracker(engine)
+    graph.connect(tracker._outputs._poses)
+    node = VideoSourceNode(
+        lambda video, rate_hz: Clip(), **graph.options(wait_for_subscriber=True, loop=True)
+    )
+    graph.add(node)
+    assert node.start()
+    graph.until(lambda: len({array.session_id for array in poses}) > rounds, 'twenty sessions')
+    owners = {}
+    for before, array in itertools.pairwise(poses):
+        has_jumped = seconds_of(array) < seconds_of(before)
+        assert has_jumped == (array.session_id != before.session_id)
+        assert array.session_id == before.session_id + has_jumped
+        for pose in array.poses:
+            assert owners.setdefault(pose.track_id, array.session_id) == array.session_id
+            if has_jumped:
+                assert pose.age.sec == pose.age.nanosec == 0
+    assert len(owners) > rounds
