@@ -260,6 +260,20 @@ def _group_turn(rng: np.random.Generator, t: Stamps) -> Plan:
     return cast, [], _TRIPOD
 
 
+def _near(rng: np.random.Generator, t: Stamps) -> Plan:
+    looks = distinct_looks(rng, 3)
+    cast = [
+        _actor(looks[0], t, [(0.0, -1.3, 2.6), (4.5, -0.3, 3.5), (10.0, 0.9, 2.7)]),
+        _actor(looks[1], t, [(0.0, 1.3, 3.0), (4.5, 0.4, 3.4), (10.0, -1.2, 3.2)]),
+        _actor(
+            looks[2], t,
+            [(0.0, 0.1, 3.6), (2.2, 0.5, 3.0), (4.5, -0.9, 2.6), (10.0, 0.2, 3.6)],
+        ),
+    ]  # fmt: skip
+    # Lower than eyes, so that feet are in the picture.
+    return cast, [], CameraMotion(start=(0.0, 0.0, 1.2), pitch_rad=-0.08)
+
+
 @dataclass(frozen=True)
 class _Recipe:
     plan: Callable[[np.random.Generator, Stamps], Plan]
@@ -276,6 +290,7 @@ _RECIPES = {
     'look_alikes': _Recipe(_look_alikes, 14.0),
     'queue': _Recipe(_queue, 15.0),
     'group_turn': _Recipe(_group_turn, 14.0),
+    'near': _Recipe(_near, 10.0),
 }
 
 SCENE_NAMES = tuple(_RECIPES)
@@ -299,6 +314,7 @@ def make_scene(
     - `look_alikes`: `crossing` with people dressed nearly alike.
     - `queue`: seven in a line away from the camera; one after the other leaves, the rest move up.
     - `group_turn`: five walk close together and turn round twice, so that front and back change.
+    - `near`: three people between 2.4 and 3.6 m, from head to foot: for depth cameras.
 
     Args:
         name: one of `SCENE_NAMES`.

@@ -8,6 +8,7 @@ from close_people import close_scene
 
 from pose_tracking_ros.simulation.camera import Camera
 from pose_tracking_ros.simulation.depth import as_sensed, render_depth
+from pose_tracking_ros.simulation.figures import figures_of
 from pose_tracking_ros.simulation.obstacles import Obstacle
 from pose_tracking_ros.simulation.scenes import make_scene
 
@@ -69,8 +70,10 @@ def test_truth_in_metres_is_the_truth_in_pixels() -> None:
 
 def test_silhouettes_of_depth_and_picture_agree() -> None:
     scene = close_scene()
-    truth, depth = scene.truth(10), scene.render_depth(10)
-    empty = close_scene(people=0).render_depth(10)
+    truth = scene.truth(10)
+    figures = figures_of(scene.bodies(10), [actor.look for actor in scene.cast], scene.camera(10))
+    depth = render_depth(scene.camera(10), figures, [], [])
+    empty = render_depth(scene.camera(10), [], [], [])
     changed = np.nan_to_num(depth, nan=99.0) < np.nan_to_num(empty, nan=99.0) - 1e-4
     rows, columns = np.nonzero(changed)
     low, high = truth.boxes[:, :2].min(0), truth.boxes[:, 2:].max(0)
