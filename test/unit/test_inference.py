@@ -33,6 +33,19 @@ def test_letterbox_points_return_to_the_image(size: tuple[int, int]) -> None:
     assert np.allclose(box.to_image(corner), [size], rtol=1e-5)
 
 
+@pytest.mark.parametrize('size', [(1280, 720), (768, 576), (2000, 1500)])
+def test_letterbox_averages_what_it_shrinks(size: tuple[int, int]) -> None:
+    fine = np.zeros((size[1], size[0], 3), np.uint8)
+    fine[::2, ::2] = 200
+    fine[1::2, 1::2] = 200
+    letterbox = Letterbox.fit(size, 448, 64)
+    width, height = letterbox.size
+    inside = letterbox.apply(fine)[2 : height - 2, 2 : width - 2].astype(float)
+    assert inside.mean() == pytest.approx(100, abs=2)
+    # Nearest or plain linear sampling would leave stripes of full contrast.
+    assert inside.std() < 15
+
+
 def test_letterbox_keeps_positions() -> None:
     image = np.zeros((400, 600, 3), np.uint8)
     image[196:204, 296:304] = 255
