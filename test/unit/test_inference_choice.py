@@ -68,11 +68,22 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Benc
 def test_the_fastest_is_taken_and_the_times_are_told(bench: Callable[..., Bench]) -> None:
     made = bench(onnxruntime=0.01)
     assert made.choose() == 'onnxruntime'
-    assert made.measured == NAMES
+    assert made.measured == NAMES * choice._ROUNDS
     assert made.lines == [
         'engine: onnxruntime is the fastest here '
         '(onnxruntime 10.0 ms, openvino 20.0 ms, torch 50.0 ms)'
     ]
+
+
+def test_a_busy_moment_does_not_decide(bench: Callable[..., Bench]) -> None:
+    made = bench()
+    measure = made.measure
+
+    def disturbed(runtime: Runtime, job: Job) -> float:
+        return measure(runtime, job) + (1.0 if len(made.measured) <= 2 else 0.0)
+
+    made.measure = disturbed  # type: ignore[method-assign]
+    assert made.choose() == 'openvino'
 
 
 def test_the_choice_is_remembered_for_the_same_facts_only(bench: Callable[..., Bench]) -> None:
@@ -83,7 +94,7 @@ def test_the_choice_is_remembered_for_the_same_facts_only(bench: Callable[..., B
     assert made.measured == []
     assert made.lines[-1].startswith('engine: openvino, as measured earlier (openvino 20.0 ms')
     made.choose(image_long_side_px=256)
-    assert made.measured == NAMES
+    assert made.measured == NAMES * choice._ROUNDS
 
 
 @pytest.mark.parametrize('content', ['', '{"openvi', '[]', '{"openvino": "x"}', '{"gone": 1.0}'])
@@ -96,7 +107,7 @@ def test_a_damaged_memory_is_measured_anew(
     path.write_text(content)
     made.measured.clear()
     assert made.choose() == 'openvino'
-    assert made.measured == NAMES
+    assert made.measured == NAMES * choice._ROUNDS
     assert 'torch' in path.read_text()
 
 
@@ -122,7 +133,7 @@ def test_measuring_stops_when_it_takes_long(
     monkeypatch.setattr('time.perf_counter', lambda: next(clock))
     made = bench(torch=0.001)
     assert made.choose() == 'openvino'
-    assert made.measured == ['openvino', 'onnxruntime']
+    assert set(made.measured) == {'openvino', 'onnxruntime'}
     assert made.lines[0].startswith('engine: torch is not tried')
 
 
