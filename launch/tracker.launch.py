@@ -48,6 +48,12 @@ def generate_launch_description():
                 'camera_info without camera_name.',
             ),
             DeclareLaunchArgument(
+                'depth',
+                default_value='',
+                description='Topic of depth that is aligned with the image: places people in '
+                'space. With video:=simulation:SCENE it is published there. Empty: no depth.',
+            ),
+            DeclareLaunchArgument(
                 'camera_name',
                 default_value='',
                 description='Prefix of the camera topics, for example camera.',
@@ -138,6 +144,7 @@ def start(context):
                 parameters=[
                     {
                         'video': text(values['video']),
+                        'depth': bool(values['depth']),
                         'use_sim_time': values['use_sim_time'] == 'true',
                     }
                 ],
@@ -159,11 +166,12 @@ def start(context):
 
 
 def camera_remappings(values):
-    """Return where the topics `image` and `camera_info` are."""
+    """Return where the topics `image`, `camera_info` and `depth/image` are."""
     prefix = f'{values["camera_name"]}/' if values['camera_name'] else ''
     image = values['image'] or (f'{prefix}image_raw' if prefix else 'image')
     camera_info = values['camera_info'] or f'{prefix}camera_info'
-    return [('image', image), ('camera_info', camera_info)]
+    remappings = [('image', image), ('camera_info', camera_info)]
+    return [*remappings, ('depth/image', values['depth'])] if values['depth'] else remappings
 
 
 def tracker_parameters(values):
@@ -176,6 +184,8 @@ def tracker_parameters(values):
     for name in ('preset', 'weights', 'device'):
         if values[name]:
             parameters[name] = text(values[name])
+    if values['depth']:
+        parameters['use_depth'] = True
     return parameters
 
 
@@ -225,6 +235,7 @@ def rviz_action(values, remappings):
         arguments=['-d', str(SHARE / 'rviz' / 'tracker.rviz')],
         remappings=[
             ('/tracker_node/markers', f'{namespace}/tracker_node/markers'),
+            ('/tracker_node/markers_3d', f'{namespace}/tracker_node/markers_3d'),
             ('/tracker_node/image_annotated', f'{namespace}/tracker_node/image_annotated'),
             ('/image', image if image.startswith('/') else f'{namespace}/{image}'),
         ],

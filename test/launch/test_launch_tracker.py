@@ -33,7 +33,7 @@ from launch import LaunchContext
 
 FILE = Path(__file__).parents[2] / 'launch' / 'tracker.launch.py'
 ARGUMENTS = {
-    'image', 'camera_info', 'image_transport', 'camera_name', 'namespace', 'params_file',
+    'image', 'camera_info', 'depth', 'image_transport', 'camera_name', 'namespace', 'params_file',
     'preset', 'weights', 'device', 'video', 'rviz', 'use_sim_time', 'autostart', 'dds_profile',
     'log_level',
 }  # fmt: skip
@@ -138,6 +138,14 @@ def test_arguments_become_parameters(start):
         'use_sim_time': True,
         'autostart': False,
     }
+
+
+def test_depth_is_used_when_its_topic_is_given(start):
+    context, nodes, _ = start(depth='/camera/aligned_depth', video='simulation:near')
+    for node in nodes.values():
+        assert remappings_of(context, node)['depth/image'] == '/camera/aligned_depth'
+    assert parameters_of(context, nodes['tracker_node'])['use_depth'] is True
+    assert parameters_of(context, nodes['video_source'])['depth'] is True
 
 
 def test_a_webcam_index_stays_text_and_both_nodes_share_the_topic(start):
