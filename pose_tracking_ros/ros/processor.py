@@ -80,11 +80,6 @@ class Processor:
         self._session_offset = time.time_ns() // 1_000_000
 
     @property
-    def sequence(self) -> int:
-        """Number of images processed."""
-        return self._sequence
-
-    @property
     def session_id(self) -> int:
         """The session as published."""
         return self._session_offset + self._pipeline.tracker.session_id

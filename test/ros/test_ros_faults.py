@@ -3,7 +3,10 @@
 import json
 import pickle
 import struct
+import subprocess
+import sys
 
+import cv2
 import numpy as np
 
 from pose_tracking_ros.people import People
@@ -49,6 +52,37 @@ def test_a_camera_that_ends_and_comes_again_is_taken_up(scene, image, graph):
     graph.until(lambda: len(scene.poses) > before, 'poses')
     assert scene.poses[-1].session_id == first.session_id
     assert scene.poses[-1].poses[0].track_id == first.poses[0].track_id
+
+
+def test_a_camera_that_is_killed_and_started_again_is_taken_up(graph, engine, tmp_path):
+    """Killed, it says goodbye to nobody; DDS believes in it for another 20 s."""
+    from pose_tracking_ros.msg import TrackedPoseArray
+
+    for index in range(5):
+        cv2.imwrite(str(tmp_path / f'{index}.png'), np.full((160, 160, 3), 100, np.uint8))
+    parameters = {'video': tmp_path, 'rate_hz': 20, 'stamp': 'now'}
+    line = [
+        *(sys.executable, '-m', 'pose_tracking_ros.ros.video_source'),
+        *('--ros-args', '-r', f'__ns:={graph.namespace}'),
+        *(word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')),
+    ]
+    poses = graph.listen(TrackedPoseArray, 'tracked_poses')
+    tracker = graph.tracker(engine)
+    sessions = set()
+    for _ in range(3):
+        camera = subprocess.Popen(line, stderr=subprocess.DEVNULL)
+        try:
+            poses.clear()
+            graph.until(lambda: len(poses) > 5, 'poses')
+        finally:
+            camera.kill()
+            camera.wait()
+        sessions |= {array.session_id for array in poses}
+        # What was sent before the end arrives.
+        graph.spin_for(0.2)
+    assert len(sessions) == 1
+    counts = tracker._intake.counts()
+    assert counts['refused'] == counts['failed'] == 0
 
 
 def test_two_cameras_on_one_topic_are_both_processed(scene, image, graph):
