@@ -22,7 +22,8 @@ from pose_tracking_ros.ros.transforms import FindTransform, TransformError, Tran
 from pose_tracking_ros.settings import DepthSettings
 from pose_tracking_ros.skeleton import Skeleton
 
-# Two thirds of a second at 15 Hz: more than an inference takes.
+# A third of a second at 30 Hz: depth may be that much earlier than its image. What images at hand
+# need is kept for longer.
 _KEPT_IMAGES = 10
 # After this without depth nobody waits for it, and it is complained of.
 _SILENCE_S = 2.0
@@ -102,6 +103,14 @@ class PeopleInSpace:
         self._opened_s = math.inf
         for kind in ('depth', 'transform'):
             self._health.resolve(kind)
+
+    def expect(self, header: Any) -> None:
+        """Keep the depth of an image that has arrived and waits for its turn."""
+        self._matcher.pin('waiting', seconds_from_stamp(header.stamp))
+
+    def begin(self, header: Any) -> None:
+        """Keep the depth of an image that is worked on now, however long that takes."""
+        self._matcher.pin('in work', seconds_from_stamp(header.stamp))
 
     def place(
         self,

@@ -105,6 +105,7 @@ class Processor:
             return
         self._health.resolve('image')
         header = message.header
+        self._in_space.begin(header)
         stamp_s = self._stamp_of(header)
         image_size = (image.shape[1], image.shape[0])
         self._checks.check_size(image_size)

@@ -280,6 +280,7 @@ class TrackerNode(LifecycleNode):
 
     def _receive(self, message: Any) -> None:
         self._meter.count_received()
+        self._in_space.expect(message.header)
         self._intake.take_in(message, self._store.get(ImageInputSettings).max_rate_hz)
 
     def _follow_camera_info(self, is_wanted: bool) -> None:

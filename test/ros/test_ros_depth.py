@@ -178,6 +178,24 @@ def test_depth_may_come_after_the_image_while_the_network_runs(spatial, graph, i
     assert nose.position.z == pytest.approx(3.0, abs=1e-5)
 
 
+def test_depth_is_still_there_after_a_slow_inference(spatial, graph, image):
+    setup = spatial()
+    setup.show(1.0, depth_message(1.0))
+    setup.engine.gate.clear()
+    before, received = len(setup.poses), setup.space._matcher.added
+    publisher = next(p for p in graph.peer.publishers if p.topic_name.endswith('depth/image'))
+    setup.camera.publish(image(2.0))
+    graph.until(setup.engine.is_busy.is_set, 'engine busy')
+    # Many more than are kept arrive in the meantime.
+    for number in range(25):
+        publisher.publish(depth_message(2.0 + number / 30, metres=3.0 + number / 100))
+        graph.until(lambda n=number: setup.space._matcher.added > received + n, 'depth received')
+    setup.engine.gate.set()
+    graph.until(lambda: len(setup.poses) > before, 'poses')
+    nose = setup.poses[-1].poses[0].keypoints_3d[0]
+    assert nose.position.z == pytest.approx(3.0, abs=1e-5)
+
+
 def test_depth_can_be_switched_off_and_on_while_running(spatial, graph):
     from rclpy.parameter import Parameter
 

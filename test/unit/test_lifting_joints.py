@@ -15,7 +15,7 @@ from pose_tracking_ros.lifting.anthropometry import (
 from pose_tracking_ros.lifting.camera_model import CameraModel
 from pose_tracking_ros.lifting.depth_image import DepthImage, DepthImageError
 from pose_tracking_ros.lifting.joints import lift_joints
-from pose_tracking_ros.lifting.surfaces import nearest_surface
+from pose_tracking_ros.lifting.surfaces import find_surfaces, nearest_surface
 from pose_tracking_ros.simulation.depth import as_sensed
 from pose_tracking_ros.skeleton import COCO_17, POSETRACK_15
 
@@ -140,6 +140,25 @@ def test_what_stands_far_before_or_behind_the_person_is_refused() -> None:
         joints = lift(depth)
         assert np.isnan(joints[COCO_17.index('right_ankle')]).all()
         assert np.isfinite(np.delete(joints, COCO_17.index('right_ankle'), 0)).all()
+
+
+def test_samples_beyond_the_reach_of_the_body_are_no_joint() -> None:
+    depth = flat()
+    depth[window('right_ankle', 12)] = 6.0
+    keypoints, boxes = person()
+    found = find_surfaces(DepthImage(depth), keypoints, np.ones((1, JOINTS), bool), boxes, COCO_17)
+    ankle = COCO_17.index('right_ankle')
+    assert np.isnan(found.depth_m[0, ankle])
+    assert found.torso_m[0] == pytest.approx(3.0)
+    np.testing.assert_allclose(np.delete(found.depth_m[0], ankle), 3.0)
+
+
+def test_a_joint_within_reach_that_no_limb_allows_is_nan() -> None:
+    depth = flat()
+    depth[window('left_wrist', 12)] = 4.0
+    joints = lift(depth)
+    assert np.isnan(joints[COCO_17.index('left_wrist')]).all()
+    assert np.isfinite(joints[COCO_17.index('left_elbow')]).all()
 
 
 def test_holes_are_bridged_and_large_ones_are_unknown() -> None:

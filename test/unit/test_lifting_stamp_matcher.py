@@ -78,6 +78,25 @@ def test_memory_is_bounded() -> None:
     assert matcher.added == 3000
 
 
+def test_what_a_pinned_image_needs_stays_until_it_is_done() -> None:
+    matcher = matcher_with(1.0, 1.1, max_items=3)
+    matcher.pin('in work', 1.02)
+    for number in range(50):
+        matcher.add(2 + number * PERIOD_S, 0.0)
+    assert matcher.nearest(1.02, 0.03) == 1.0
+    assert len(matcher) == 4
+    # Also when the clock jumps back in the meantime.
+    matcher.add(0.1, 0.1)
+    assert matcher.nearest(1.02, 0.03) == 1.0
+    assert len(matcher) == 2
+    matcher.pin('in work', 0.1)
+    for number in range(5):
+        matcher.add(0.2 + number * PERIOD_S, 0.0)
+    assert matcher.nearest(1.02, 0.03) is None
+    assert matcher.nearest(0.1, 0.0) == 0.1
+    assert len(matcher) <= 4
+
+
 def test_waiting_ends_when_the_item_comes() -> None:
     matcher: StampMatcher[float] = StampMatcher(4)
     matcher.add(0.99, 0.99)
