@@ -68,7 +68,7 @@ def lift_joints(
         raise DepthImageError(
             f'size: expected depth of the same view as the image of {camera.image_size[0]} x '
             f'{camera.image_size[1]} px, got {depth.size[0]} x {depth.size[1]}. Let the driver '
-            'align depth to colour (align_depth:=true), or use depth_image_proc register'
+            'align depth to colour (align_depth.enable:=true), or use depth_image_proc register'
         )
     if not len(keypoints):
         joints = len(skeleton)

@@ -30,8 +30,8 @@ _SILENCE_S = 2.0
 _REMAP = 'or remap depth/image to its depth aligned with the image, or set use_depth to false'
 _START = 'people are not placed in space: '
 _ALIGN = (
-    'Let the driver align depth to colour (align_depth:=true, or depth_image_proc register), and '
-    'remap depth/image to that'
+    'Let the driver align depth to colour (align_depth.enable:=true, or depth_image_proc '
+    'register), and remap depth/image to that'
 )
 
 

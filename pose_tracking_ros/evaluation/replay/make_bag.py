@@ -336,6 +336,8 @@ def _fill_camera_info(
     if intrinsics is None:
         return
     fx, fy, cx, cy = intrinsics
+    # In ROS, as in OpenCV, a pixel's middle is a whole number.
+    cx, cy = cx - 0.5, cy - 0.5
     info.distortion_model = 'plumb_bob'
     info.d = np.zeros(5)
     info.k = np.array([fx, 0, cx, 0, fy, cy, 0, 0, 1], dtype=np.float64)
