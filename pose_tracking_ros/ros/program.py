@@ -93,12 +93,18 @@ def run(make: Callable[[], Runnable], arguments: Sequence[str] | None = None) ->
     runnable: Runnable | None = None
     code = 0
     try:
-        runnable = make()
-        executor.add_node(runnable.node)
-        if not runnable.start():
-            code = 1
-        else:
-            executor.spin()
+        try:
+            runnable = make()
+            executor.add_node(runnable.node)
+            if runnable.start():
+                executor.spin()
+            elif rclpy.ok():
+                code = 1
+        except RuntimeError:
+            # A signal shuts the context down before it interrupts: what is published in between
+            # fails, for example the end of a transition.
+            if rclpy.ok():
+                raise
     except ParameterError as error:
         get_logger('pose_tracking_ros').fatal(str(error))
         code = 1

@@ -82,7 +82,9 @@ def _telling(transition: _Transition) -> _Transition:
         try:
             return transition(node, state)
         except Exception:
-            node.get_logger().error(f'{transition.__name__} failed:\n{traceback.format_exc()}')
+            # After a signal the context is gone, and everything fails that needs it.
+            if node.context.ok():
+                node.get_logger().error(f'{transition.__name__} failed:\n{traceback.format_exc()}')
             raise
 
     return told

@@ -142,6 +142,36 @@ def test_a_signal_ends_the_tracker_in_every_state(run, graph, state, signal_numb
     assert seconds < PATIENCE_S
 
 
+# Between the context's end and the interrupt of a signal lie a few instructions, in which whatever
+# is published fails. They are too few to be hit by sending signals.
+FAILING = """
+import rclpy
+from pose_tracking_ros.ros import program
+
+class Node(rclpy.node.Node):
+    def __init__(self):
+        super().__init__('failing')
+        self.node = self
+    def start(self):
+        if {is_ended}:
+            rclpy.shutdown()
+        {failure}
+    def stop(self, timeout_s):
+        return True
+
+program.leave(program.run(Node))
+"""
+
+
+@pytest.mark.parametrize('failure', ["raise RuntimeError('cannot publish')", 'return False'])
+@pytest.mark.parametrize(('is_ended', 'code'), [(True, 0), (False, 1)])
+def test_what_fails_since_the_context_is_gone_is_no_error(run, is_ended, code, failure):
+    process = run('-c', FAILING.format(is_ended=is_ended, failure=failure))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert ('Traceback' in errors) == ('raise' in failure and not is_ended)
+
+
 @SIGNALS
 def test_a_signal_ends_the_tracker_during_inference(run, graph, image, signal_number):
     camera = graph.camera()
