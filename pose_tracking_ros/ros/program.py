@@ -98,12 +98,12 @@ def run(make: Callable[[], Runnable], arguments: Sequence[str] | None = None) ->
             executor.add_node(runnable.node)
             if runnable.start():
                 executor.spin()
-            elif rclpy.ok():
+            elif rclpy.utilities.ok():
                 code = 1
         except RuntimeError:
             # A signal shuts the context down before it interrupts: what is published in between
             # fails, for example the end of a transition.
-            if rclpy.ok():
+            if rclpy.utilities.ok():
                 raise
     except ParameterError as error:
         get_logger('pose_tracking_ros').fatal(str(error))
