@@ -75,6 +75,8 @@ def _scaled(
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_LINEAR), np.uint8)
     if size[0] >= image.shape[1] and size[1] >= image.shape[0]:
         return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
+    # Images of messages may be read-only, which torch does not know.
+    writable = image if image.flags.writeable else image.copy()
+    pixels = torch.from_numpy(writable).permute(2, 0, 1)[None]
     scaled = F.interpolate(pixels, (size[1], size[0]), mode='bilinear', antialias=True)
     return np.asarray(scaled[0].permute(1, 2, 0).numpy(), np.uint8)

@@ -33,6 +33,15 @@ def test_letterbox_points_return_to_the_image(size: tuple[int, int]) -> None:
     assert np.allclose(box.to_image(corner), [size], rtol=1e-5)
 
 
+@pytest.mark.parametrize('size', [(1280, 720), (768, 576), (320, 240)])
+def test_letterbox_takes_images_that_are_read_only(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    letterbox = Letterbox.fit(size, 448, 64)
+    wanted = letterbox.apply(image)
+    image.setflags(write=False)
+    np.testing.assert_array_equal(letterbox.apply(image), wanted)
+
+
 @pytest.mark.parametrize('size', [(1280, 720), (768, 576), (2000, 1500)])
 def test_letterbox_averages_what_it_shrinks(size: tuple[int, int]) -> None:
     fine = np.zeros((size[1], size[0], 3), np.uint8)
