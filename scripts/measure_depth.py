@@ -23,6 +23,7 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracking_ros.inference import load_engine
+from pose_tracking_ros.lifting.body_motion import BodyMotion
 from pose_tracking_ros.lifting.camera_model import CameraModel
 from pose_tracking_ros.lifting.depth_image import DepthImage
 from pose_tracking_ros.lifting.joints import lift_joints
@@ -113,6 +114,42 @@ def measure(seeds: int, duration_s: float) -> tuple[Errors, list[float]]:
             )  # fmt: skip
             add_tracks(errors, 'sensed depth, network', scene.truth(index), result.tracks)
     return errors, spent_s
+
+
+def velocity_errors(seeds: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return errors of velocities (m/s), of the filter's and of plain differences of positions.
+
+    Against the mean velocity of the hips' middle over a second; sensed depth, 2 px of noise,
+    15 Hz.
+    """
+    hips = [COCO_17.index('left_hip'), COCO_17.index('right_hip')]
+    rate_hz, half = 15.0, 7
+    filtered, plain = [], []
+    for seed in progress(range(seeds), description='velocities'):
+        scene = make_scene('near', seed=seed, duration_s=duration_s, rate_hz=rate_hz)
+        camera, rng, motion = camera_of(scene), np.random.default_rng(seed), BodyMotion(COCO_17)
+        truths = [scene.truth(index) for index in range(scene.frame_count)]
+        middles = np.array([truth.joints_m[:, hips].mean(axis=1) for truth in truths])
+        before: dict[int, np.ndarray] = {}
+        for index, truth in enumerate(truths):
+            sensed = as_sensed(scene.render_depth(index), camera.focal_px[0], rng)
+            keypoints = truth.keypoints + rng.normal(0, _PIXEL_NOISE, truth.keypoints.shape)
+            lifted = lift_joints(
+                DepthImage(sensed), camera, keypoints, truth.keypoint_visible, truth.boxes,
+                COCO_17,
+            )  # fmt: skip
+            for person in range(len(truth)):
+                position, velocity = motion.update(
+                    person, index / rate_hz, lifted.joints_m[person],
+                    lifted.covariances_m2[person],
+                )  # fmt: skip
+                if half <= index < scene.frame_count - half:
+                    way = middles[index + half, person] - middles[index - half, person]
+                    true = way / (2 * half / rate_hz)
+                    filtered.append(np.linalg.norm(velocity - true))
+                    plain.append(np.linalg.norm((position - before[person]) * rate_hz - true))
+                before[person] = position
+    return np.array(filtered), np.array(plain)
 
 
 def figures_of(errors: Errors) -> dict[str, dict[str, dict[str, float]]]:
@@ -219,8 +256,20 @@ def main() -> None:
     print_table(console, figures)
     milliseconds = 1e3 * float(np.median(spent_s))
     console.print(f'lifting three people takes {milliseconds:.1f} ms (median)')
+    velocities = {
+        name: np.nanquantile(values, [0.5, 0.9]).tolist()
+        for name, values in zip(
+            ('filter', 'differences'),
+            velocity_errors(options.seeds, options.duration),
+            strict=True,
+        )
+    }
+    for name, (median, most) in velocities.items():
+        console.print(f'velocity by {name}: error {median:.2f} m/s median, {most:.2f} m/s 90 %')
     if options.json:
-        content = {'figures': figures, 'lifting_ms': milliseconds}
+        content = {
+            'figures': figures, 'lifting_ms': milliseconds, 'velocity_errors_m_s': velocities,
+        }  # fmt: skip
         options.json.write_text(json.dumps(content, indent=2) + '\n')
 
 
