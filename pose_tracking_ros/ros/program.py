@@ -119,7 +119,12 @@ def run(make: Callable[[], Runnable], arguments: Sequence[str] | None = None) ->
             # which lives until the last part of the node is collected; destroying a life cycle
             # node leaves its state machine.
             executor.shutdown()
-            runnable.node.destroy_node()
+            try:
+                runnable.node.destroy_node()
+            except (ValueError, RuntimeError) as error:
+                # Interrupted between two of rclpy's own steps, a publisher is only half made. The
+                # process ends, and the system takes back what is left.
+                get_logger('pose_tracking_ros').debug(f'not all of the node is released: {error}')
             runnable = None
             gc.collect()
             rclpy.utilities.try_shutdown()

@@ -172,6 +172,32 @@ def test_what_fails_since_the_context_is_gone_is_no_error(run, is_ended, code, f
     assert ('Traceback' in errors) == ('raise' in failure and not is_ended)
 
 
+HALF_MADE = """
+import rclpy
+from pose_tracking_ros.ros import program
+
+class Node(rclpy.node.Node):
+    def __init__(self):
+        super().__init__('half_made')
+        self.node = self
+    def start(self):
+        raise KeyboardInterrupt
+    def stop(self, timeout_s):
+        return True
+    def destroy_node(self):
+        raise ValueError('list.remove(x): x not in list')
+
+program.leave(program.run(Node))
+"""
+
+
+def test_a_node_that_is_interrupted_while_it_is_made_ends_with_0(run):
+    process = run('-c', HALF_MADE)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert 'Traceback' not in errors
+
+
 @SIGNALS
 def test_a_signal_ends_the_tracker_during_inference(run, graph, image, signal_number):
     camera = graph.camera()
