@@ -63,8 +63,8 @@ class ImageChecks:
             f'the stamps of the images lie {abs(offset_s):.1f} s '
             f"{'after' if offset_s > 0 else 'before'} this node's clock, so that transforms and "
             'other sensors do not fit them. For a recording, play it with --clock and set '
-            'use_sim_time (a video_source that loops: stamp:=now); otherwise synchronise the clocks '
-            'of camera and computer (chrony, PTP). max_stamp_offset_s sets the limit',
+            'use_sim_time (a video_source that loops: stamp:=now); otherwise synchronise the '
+            'clocks of camera and computer (chrony, PTP). max_stamp_offset_s sets the limit',
         )
 
     def usable_camera_info(self, info: Any | None, image_size: tuple[int, int]) -> Any | None:

@@ -28,7 +28,7 @@ def test_each_kind_of_problem_is_explained(kind: str) -> None:
     assert f'(`{kind}`)' in GUIDE
 
 
-@pytest.mark.parametrize('name', ['troubleshooting.md', 'tutorials.md'])
+@pytest.mark.parametrize('name', ['troubleshooting.md', 'tutorials.md', 'soak.md'])
 def test_links_lead_somewhere(name: str) -> None:
     text = (ROOT / 'docs' / name).read_text()
     for link in re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)', text):
