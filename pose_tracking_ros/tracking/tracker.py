@@ -39,6 +39,8 @@ _HIDDEN_NOISE_SCALE = 3.0
 # However short `max_lost_s` is, a track may be continued after a gap between images of this.
 _MIN_MEMORY_S = 1.0
 _MAX_WAITING_EVENTS = 10_000
+# Usual poses are averages over half a second: more observations than this say little more.
+_LEARN_POSES_EVERY_S = 0.09
 # Comparing arrays with members of an enumeration is slow.
 _TENTATIVE, _LOST = int(TrackState.TENTATIVE), int(TrackState.LOST)
 _REMOVED = int(TrackState.REMOVED)
@@ -70,6 +72,7 @@ class Tracker:
         self._next_id = 1
         self._session_id = 1
         self._stamp_s: float | None = None
+        self._poses_learnt_s = -math.inf
 
     @property
     def session_id(self) -> int:
@@ -96,6 +99,7 @@ class Tracker:
         self._tracks = TrackArrays.none()
         self._duplicates = DuplicateFinder()
         self._stamp_s = None
+        self._poses_learnt_s = -math.inf
         self._session_id += 1
 
     def take_events(self) -> list[TrackEvent]:
@@ -161,7 +165,7 @@ class Tracker:
             strategy=self._strategy,
             settings=self._settings,
         )
-        self._take_over(people, visibility, matches, stamp_s, stamp_s - previous_s)
+        self._take_over(people, visibility, matches, stamp_s)
         person_of = self._start_tracks(people, visibility, matches, stamp_s)
         self._tracks.occluder_ids = find_occluders(
             self._tracks.boxes, self._tracks.ids, person_of, visibility, _MIN_OCCLUDER_SHARE
@@ -193,7 +197,6 @@ class Tracker:
         visibility: Visibility,
         matches: Matches,
         stamp_s: float,
-        elapsed_s: float,
     ) -> None:
         """Bring the tracks up to date with their detections."""
         tracks, person_of = self._tracks, matches.person_of
@@ -228,9 +231,13 @@ class Tracker:
         tracks.boxes[rows] = boxes
         keypoints = people.keypoints.take(person, axis=0)
         seen = visibility.seen.take(person, axis=0)
-        tracks.usual_poses[rows] = learn_usual_poses(
-            tracks.usual_poses[rows], keypoints, boxes, seen & ~is_hidden[:, None], elapsed_s
-        )
+        elapsed_s = stamp_s - self._poses_learnt_s
+        if elapsed_s >= _LEARN_POSES_EVERY_S:
+            self._poses_learnt_s = stamp_s
+            is_sure = seen & ~is_hidden[:, None]
+            tracks.usual_poses[rows] = learn_usual_poses(
+                tracks.usual_poses[rows], keypoints, boxes, is_sure, elapsed_s
+            )
         tracks.keypoints[rows] = keypoints
         tracks.keypoint_scores[rows] = people.keypoint_scores.take(person, axis=0)
         tracks.seen[rows] = seen
