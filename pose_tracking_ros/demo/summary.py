@@ -24,7 +24,7 @@ def summarise(recording: Recording, video: str) -> dict[str, Any]:
     clip_s = _span_s(recording.source_stamps_ns)
     processed_s = _span_s([frame.stamp_ns for frame in frames])
     counts = [len(frame.shown) for frame in frames]
-    lives = _lives_s(recording)
+    lives = recording.lives_s()
     latencies = [frame.latency_s for frame in frames if frame.latency_s is not None]
     return {
         'video': video,
@@ -90,17 +90,6 @@ def summary_text(summary: dict[str, Any]) -> str:
         ('processing', _spread_text(processing)),
     ]
     return '\n'.join(f'  {name:<11}{text}' for name, text in rows)
-
-
-def _lives_s(recording: Recording) -> list[float]:
-    """Return how long each confirmed person was seen, from first to last, s."""
-    spans: dict[int, tuple[int, int]] = {}
-    for frame in recording.frames:
-        for track in frame.shown:
-            number = recording.unique_id(frame, track)
-            first, _ = spans.get(number, (frame.stamp_ns, 0))
-            spans[number] = (first, frame.stamp_ns)
-    return [(last - first) * 1e-9 for first, last in spans.values()]
 
 
 def _span_s(stamps_ns: Sequence[int]) -> float:

@@ -95,6 +95,16 @@ class Recording:
         ids = [self.unique_id(frame, track) for track in frame.tracks]
         self._highest_id = max([self._highest_id, *ids])
 
+    def lives_s(self) -> list[float]:
+        """Return how long each confirmed person was seen, from first to last, s."""
+        spans: dict[int, tuple[int, int]] = {}
+        for frame in self.frames:
+            for track in frame.shown:
+                number = self.unique_id(frame, track)
+                first_ns, _ = spans.get(number, (frame.stamp_ns, 0))
+                spans[number] = (first_ns, frame.stamp_ns)
+        return [(last_ns - first_ns) * 1e-9 for first_ns, last_ns in spans.values()]
+
     def unique_id(self, frame: FrameRecord, track: Track) -> int:
         """Return an id that no other person of the run has, also when the tracker was reset.
 

@@ -29,41 +29,50 @@ class GalleryServices:
         node.create_service(ListPeople, '~/list_people', self._list)
 
     def _enroll(self, request: Any, response: Any) -> Any:
-        people = self._known_people()
-        if people is None:
-            response.message = _NOT_CONFIGURED
-            return response
-        try:
-            response.looks = people.enroll(request.person_id, request.track_id)
-        except GalleryError as error:
-            response.message = str(error)
-        except OSError as error:
-            response.message = (
-                f'{request.person_id!r} is known until this node is cleaned up, but could not be '
-                f'written to the gallery_file: {error}'
-            )
-        else:
-            response.success = True
-            response.message = f'{request.person_id!r} is known by {response.looks} looks'
-        return response
+        name = request.person_id
+
+        def enroll(people: KnownPeople) -> str:
+            response.looks = people.enroll(name, request.track_id)
+            return f'{name!r} is known by {response.looks} looks'
+
+        unsaved = (
+            f'{name!r} is known until this node is cleaned up, but could not be written to the '
+            'gallery_file'
+        )
+        return self._answer(response, enroll, unsaved)
 
     def _forget(self, request: Any, response: Any) -> Any:
+        name = request.person_id
+
+        def forget(people: KnownPeople) -> str:
+            people.forget(name)
+            return f'{name!r} is forgotten'
+
+        unsaved = (
+            f'{name!r} is forgotten until this node is configured anew, but could not be removed '
+            'from the gallery_file'
+        )
+        return self._answer(response, forget, unsaved)
+
+    def _answer(self, response: Any, change: Callable[[KnownPeople], str], unsaved: str) -> Any:
+        """Return the response after a change of the gallery.
+
+        Args:
+            response: gets `success` and `message`.
+            change: does it, and says what was done.
+            unsaved: what is true when the gallery has changed but its file has not.
+        """
         people = self._known_people()
         if people is None:
             response.message = _NOT_CONFIGURED
             return response
         try:
-            people.forget(request.person_id)
+            response.message = change(people)
+            response.success = True
         except GalleryError as error:
             response.message = str(error)
         except OSError as error:
-            response.message = (
-                f'{request.person_id!r} is forgotten until this node is configured anew, but '
-                f'could not be removed from the gallery_file: {error}'
-            )
-        else:
-            response.success = True
-            response.message = f'{request.person_id!r} is forgotten'
+            response.message = f'{unsaved}: {error}'
         return response
 
     def _list(self, request: Any, response: Any) -> Any:

@@ -147,3 +147,30 @@ class GrowingMarkerArray:
 def _marker_id(track_id: int) -> int:
     """Fit a track id, 64 bits, into a marker's id, 31 bits."""
     return track_id & 0x7FFFFFFF
+
+
+class ShownMarkers:
+    """Knows what viewers show of one topic, so that what is gone can be deleted."""
+
+    def __init__(self) -> None:
+        self._text_ids: set[int] = set()
+        self._is_shown = False
+
+    def _delete_gone(self, array: GrowingMarkerArray, track_ids: set[int]) -> None:
+        """Add the deletion of the texts of tracks that are not among those shown from now on."""
+        array.delete('ids', sorted(self._text_ids - track_ids))
+        self._text_ids, self._is_shown = track_ids, True
+
+    def forget(self) -> None:
+        """Start anew because nobody looks: there is nothing to delete."""
+        self._text_ids = set()
+        self._is_shown = False
+
+    def clear(self, header: Any) -> bytes | None:
+        """Return the deletion of everything shown; None when nothing is."""
+        if not self._is_shown:
+            return None
+        self.forget()
+        array = GrowingMarkerArray(header)
+        array.delete_all()
+        return array.content()

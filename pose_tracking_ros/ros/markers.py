@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from visualization_msgs.msg import Marker
 
 from pose_tracking_ros.people import KeypointState, Track, TrackState
-from pose_tracking_ros.ros.marker_array import GrowingMarkerArray
+from pose_tracking_ros.ros.marker_array import GrowingMarkerArray, ShownMarkers
 from pose_tracking_ros.skeleton import Skeleton
 from pose_tracking_ros.viewing.overlay import colour_of
 
@@ -121,7 +121,7 @@ def _colour(track: Track) -> tuple[float, float, float, float]:
     return red / 255, green / 255, blue / 255, 1.0 if track.is_matched else 0.35
 
 
-class MarkerWriter:
+class MarkerWriter(ShownMarkers):
     """Makes the marker array of each image and deletes what is gone.
 
     Args:
@@ -129,10 +129,9 @@ class MarkerWriter:
     """
 
     def __init__(self, skeleton: Skeleton) -> None:
+        super().__init__()
         self._joints = len(skeleton)
         self._limbs = skeleton.limb_indices
-        self._text_ids: set[int] = set()
-        self._is_shown = False
 
     def write(self, tracks: Sequence[Track], *, header: Any, plane: PixelPlane) -> bytes:
         """Return a serialised MarkerArray: the tracks, and the deletion of those gone since.
@@ -141,27 +140,10 @@ class MarkerWriter:
         """
         shown = [t for t in tracks if t.state not in (TrackState.LOST, TrackState.REMOVED)]
         parts = _Shown.of(shown, self._joints)
-        ids = {track.track_id for track in shown}
-        gone = sorted(self._text_ids - ids)
-        self._text_ids, self._is_shown = ids, True
         array = GrowingMarkerArray(header)
-        array.delete('ids', gone)
+        self._delete_gone(array, {track.track_id for track in shown})
         _add_lists(array, parts, self._limbs, plane)
         _add_texts(array, shown, parts, plane)
-        return array.content()
-
-    def forget(self) -> None:
-        """Start anew because nobody looks: there is nothing to delete."""
-        self._text_ids = set()
-        self._is_shown = False
-
-    def clear(self, header: Any) -> bytes | None:
-        """Return the deletion of everything shown; None when nothing is."""
-        if not self._is_shown:
-            return None
-        self.forget()
-        array = GrowingMarkerArray(header)
-        array.delete_all()
         return array.content()
 
 

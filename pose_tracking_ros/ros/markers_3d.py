@@ -13,7 +13,7 @@ import numpy as np
 from visualization_msgs.msg import Marker
 
 from pose_tracking_ros.people import PoseInSpace, Track, TrackState
-from pose_tracking_ros.ros.marker_array import GrowingMarkerArray
+from pose_tracking_ros.ros.marker_array import GrowingMarkerArray, ShownMarkers
 from pose_tracking_ros.ros.markers import colours_of, name_of
 from pose_tracking_ros.skeleton import Skeleton
 
@@ -24,7 +24,7 @@ _TEXT_HEIGHT_M = 0.15
 _AHEAD_S = 1.0
 
 
-class SpaceMarkerWriter:
+class SpaceMarkerWriter(ShownMarkers):
     """Makes the marker array of each image and deletes what is gone.
 
     Args:
@@ -32,11 +32,10 @@ class SpaceMarkerWriter:
     """
 
     def __init__(self, skeleton: Skeleton) -> None:
+        super().__init__()
         self._joints = len(skeleton)
         self._limbs = skeleton.limb_indices
         self._head = skeleton.index('nose')
-        self._text_ids: set[int] = set()
-        self._is_shown = False
 
     def write(self, tracks: Sequence[Track], *, header: Any, space_frame: str = '') -> bytes:
         """Return a serialised MarkerArray: who has a place, and the deletion of who has none now.
@@ -54,10 +53,8 @@ class SpaceMarkerWriter:
             and track.state not in (TrackState.LOST, TrackState.REMOVED)
         ]
         shown, places = [track for track, _ in placed], [place for _, place in placed]
-        ids = {track.track_id for track in shown}
         array = GrowingMarkerArray(header, space_frame)
-        array.delete('ids', sorted(self._text_ids - ids))
-        self._text_ids, self._is_shown = ids, True
+        self._delete_gone(array, {track.track_id for track in shown})
         self._add(array, shown, places)
         return array.content()
 
@@ -84,17 +81,3 @@ class SpaceMarkerWriter:
         spots = np.where(np.isfinite(heads), heads, starts)
         names = [name_of(track) for track in tracks]
         array.add_texts('ids', [t.track_id for t in tracks], names, spots, colours, _TEXT_HEIGHT_M)
-
-    def forget(self) -> None:
-        """Start anew because nobody looks: there is nothing to delete."""
-        self._text_ids = set()
-        self._is_shown = False
-
-    def clear(self, header: Any) -> bytes | None:
-        """Return the deletion of everything shown; None when nothing is."""
-        if not self._is_shown:
-            return None
-        self.forget()
-        array = GrowingMarkerArray(header)
-        array.delete_all()
-        return array.content()

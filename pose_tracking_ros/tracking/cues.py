@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.tracking import motion, similarity
 from pose_tracking_ros.tracking.occlusion import Visibility
 from pose_tracking_ros.tracking.pose_motion import expect_poses
@@ -22,7 +21,6 @@ _MAX_REACH_SIZES = 0.6
 _MAX_POSE_AGE_S = 0.5
 # COCO's sigmas describe how exactly people click joints. Between two images limbs swing.
 _POSE_SIGMA_SCALE = 4.0
-_MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +144,7 @@ class Cues:
         row, person = np.nonzero(comparable)
         if len(row) == 0:
             return alike
-        joints = tracks.keypoints.shape[1]
-        sigmas = COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA)
+        sigmas = similarity.sigmas_for(tracks.keypoints.shape[1])
         alike[row, person] = similarity.object_keypoint_similarity(
             self.expected_poses[row],
             tracks.seen[row],

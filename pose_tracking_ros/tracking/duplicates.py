@@ -11,18 +11,17 @@ import numpy as np
 from jaxtyping import Int
 
 from pose_tracking_ros.settings import TrackerSettings
-from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.tracking.occlusion import Visibility
 from pose_tracking_ros.tracking.similarity import (
     box_areas,
     object_keypoint_similarity,
     pairwise_iou,
+    sigmas_for,
 )
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
 # Poses of one body found twice are within what people who label them agree on.
 _MIN_POSE_SIMILARITY = 0.7
-_MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
 
 
 class DuplicateFinder:
@@ -80,14 +79,13 @@ def _is_one_body(tracks: TrackArrays, a: int, b: int, settings: TrackerSettings)
     boxes = tracks.last_boxes[[a, b]]
     if pairwise_iou(boxes[:1], boxes[1:])[0, 0] < settings.min_duplicate_iou:
         return False
-    joints = tracks.keypoints.shape[1]
     pose = object_keypoint_similarity(
         tracks.keypoints[[a]],
         tracks.seen[[a]],
         box_areas(boxes[:1]),
         tracks.keypoints[[b]],
         tracks.seen[[b]],
-        COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA),
+        sigmas_for(tracks.keypoints.shape[1]),
     )[0]
     # Written so that poses that cannot be compared do not count against it.
     if pose < _MIN_POSE_SIMILARITY:

@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float, Int
 
 from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import PoseNmsSettings
-from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.tracking.pose_similarity import (
     ParametricPoseNms,
     are_redundant,
@@ -22,12 +21,11 @@ from pose_tracking_ros.tracking.pose_similarity import (
     pose_gaps_px,
     reach_px,
 )
-from pose_tracking_ros.tracking.similarity import box_areas, object_keypoint_similarity
+from pose_tracking_ros.tracking.similarity import box_areas, object_keypoint_similarity, sigmas_for
 
 # The released code merges joints within this distance, and drops people whose best joint is worse.
 _MERGE_PX = 15.0
 _MIN_BEST_JOINT_SCORE = 0.3
-_MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +51,7 @@ def suppress_duplicates(people: People, settings: PoseNmsSettings) -> People:
     if settings.pose_nms == 'none' or len(people) < 2:
         return people
     if settings.pose_nms == 'oks':
-        joints = people.keypoints.shape[1]
-        sigmas = COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA)
+        sigmas = sigmas_for(people.keypoints.shape[1])
         return apply_oks_nms(people, sigmas, settings.pose_nms_max_oks)
     parameters = ParametricPoseNms(
         form=settings.pose_nms_form,

@@ -8,7 +8,15 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
+from pose_tracking_ros.skeleton import COCO_17
+
 SIMILARITY_FORMS = ('corrected', 'literal')
+_MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
+
+
+def sigmas_for(joints: int) -> Float[np.ndarray, 'joint']:
+    """Return COCO's per-joint constants; their mean for each joint of another skeleton."""
+    return COCO_17.sigma_array if joints == len(COCO_17) else np.full(joints, _MEAN_SIGMA)
 
 
 def pairwise_intersection(

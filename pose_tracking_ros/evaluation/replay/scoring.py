@@ -87,13 +87,7 @@ def track_figures(recording: Recording) -> dict[str, Any]:
     the next image of the same session.
     """
     counts = [len(frame.shown) for frame in recording.frames]
-    spans: dict[int, tuple[int, int]] = {}
-    for frame in recording.frames:
-        for track in frame.shown:
-            number = recording.unique_id(frame, track)
-            first_ns, _ = spans.get(number, (frame.stamp_ns, 0))
-            spans[number] = (first_ns, frame.stamp_ns)
-    lives_s = [(last_ns - first_ns) * 1e-9 for first_ns, last_ns in spans.values()]
+    lives_s = recording.lives_s()
     return {
         'people': {
             'seen': sum(counts),
