@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -235,9 +236,11 @@ def test_energy_is_power_times_time():
     assert tegra_watts('RAM 2/7') is None
     runs = []
     loud = Meter('yes', ('yes', '20.0'), nvidia_watts)
+    began_s = time.perf_counter()
     joules = joules_per_run(loud, lambda: runs.append(1), duration_s=0.2)
-    # 20 W over 0.2 s, shared by the runs.
-    assert joules * len(runs) == pytest.approx(20 * 0.2, rel=0.5)
+    spent_s = time.perf_counter() - began_s
+    # 20 W over the time the runs took, shared by them; on a loaded machine that is more than 0.2 s.
+    assert 20 * 0.2 <= joules * len(runs) <= 20 * spent_s
     assert joules_per_run(Meter('true', ('true',), nvidia_watts), list, 0.05) is None
 
 
