@@ -17,8 +17,8 @@ setup: ## build the environment (.venv, packages, messages); does nothing when i
 
 build: setup ## the same: rebuilds the messages where needed
 
-test: setup ## run all tests; TESTS="test/unit -k tracker" runs some
-	@$(ENV) && python -m pytest $(TESTS)
+test: setup ## run all tests, on up to 4 cores; TESTS="test/unit -k tracker" runs some
+	@$(ENV) && python -m pytest -n auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 lint: setup ## check style and types
 	@$(ENV) && ruff check . && ruff format --check . && mypy \

@@ -7,8 +7,15 @@ from pathlib import Path
 # Before torch loads OpenMP: idle threads that spin slow a busy machine down several times.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
+# Processes that share the tests (pytest-xdist) share the cores, too. None among them: 'alone'.
+_WORKER = os.environ.get('PYTEST_XDIST_WORKER', 'alone')
+if _WORKER != 'alone':
+    os.environ['OMP_NUM_THREADS'] = '1'
+
 # Converted networks of tests, and what was measured beside other tests, are not for the user.
-os.environ['XDG_CACHE_HOME'] = str(Path(__file__).resolve().parents[1] / '.cache' / 'test')
+os.environ['XDG_CACHE_HOME'] = str(
+    Path(__file__).resolve().parents[1] / '.cache' / 'test' / _WORKER
+)
 
 from jaxtyping import install_import_hook
 

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 # Before rclpy is imported: tests hear neither other runs nor other machines.
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+# Processes that share the tests (pytest-xdist) have one parent and a number each.
+_WORKER = os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')
+_RUN = os.getppid() if 'PYTEST_XDIST_WORKER' in os.environ else os.getpid()
+os.environ['ROS_DOMAIN_ID'] = str(1 + _RUN % 25 * 4 + int(_WORKER) % 4)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ.pop('ROS_LOCALHOST_ONLY', None)
 
