@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -123,23 +123,47 @@ def _build(kind: type[T], content: Any, where: str) -> T:
     if not isinstance(content, dict):
         raise ConfigError(f'{where}: expected a mapping, got {type(content).__name__}')
     hints = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    missing = [name for name in names if name not in content]
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    names = [field.name for field in fields]
+    missing = [field.name for field in fields if _is_needed(field) and field.name not in content]
     unknown = [name for name in content if name not in names]
     if missing or unknown:
         raise ConfigError(
             f'{where}: missing keys: {", ".join(missing) or "none"}; '
             f'unknown keys: {", ".join(map(str, unknown)) or "none"}'
         )
-    values: dict[str, Any] = {}
-    for name in names:
-        value, hint = content[name], hints[name]
-        if dataclasses.is_dataclass(hint):
-            assert isinstance(hint, type)
-            values[name] = _build(hint, value, f'{where}: {name}')
-            continue
-        kinds: dict[Any, tuple[type, ...]] = {float: (int, float), dict[str, float]: (dict,)}
-        if not isinstance(value, kinds.get(hint, (hint,))) or isinstance(value, bool):
-            raise ConfigError(f'{where}: {name}: expected {hint}, got {value!r}')
-        values[name] = float(value) if hint is float else value
-    return kind(**values)
+    values = {
+        name: _value(hints[name], content[name], f'{where}: {name}')
+        for name in names
+        if name in content
+    }
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ConfigError(f'{where}: {error}') from error
+
+
+def _is_needed(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        assert isinstance(hint, type)
+        return _build(hint, value, where)
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            choices = ', '.join(map(str, get_args(hint)))
+            raise ConfigError(f'{where}: expected one of {choices}; got {value!r}')
+        return value
+    if get_origin(hint) is tuple:
+        # The only kind of tuple in configurations: any number of the same.
+        if not isinstance(value, list):
+            raise ConfigError(f'{where}: expected a list, got {value!r}')
+        return tuple(_value(get_args(hint)[0], one, where) for one in value)
+    kinds: dict[Any, tuple[type, ...]] = {float: (int, float), dict[str, float]: (dict,)}
+    wrong_bool = isinstance(value, bool) and hint is not bool
+    if not isinstance(value, kinds.get(hint, (hint,))) or wrong_bool:
+        raise ConfigError(f'{where}: expected {hint}, got {value!r}')
+    return float(value) if hint is float else value
