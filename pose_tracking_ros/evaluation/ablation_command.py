@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pose_tracking_ros.evaluation.ablation import (
     run_scene,
     summary,
 )
+from pose_tracking_ros.evaluation.workers import run_local
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
@@ -66,12 +67,9 @@ def _ablation(options: argparse.Namespace) -> dict[str, Any]:
         (family, seed, options) for seed in range(options.seeds) for family in options.families
     ]
     found: dict[tuple[str, int], dict[str, Outcome]] = {}
-    with ProcessPoolExecutor(options.jobs) as pool:
-        waiting = [pool.submit(_one_scene, *task) for task in tasks]
-        done = as_completed(waiting)
-        for future in track(done, description='scenes', total=len(tasks), transient=True):
-            family, seed, outcome = future.result()
-            found[family, seed] = outcome
+    done = _run_scenes(tasks, options.jobs)
+    for family, seed, outcome in track(done, 'scenes', total=len(tasks), transient=True):
+        found[family, seed] = outcome
     outcomes = {
         strategy: {
             family: [found[family, seed][strategy] for seed in range(options.seeds)]
@@ -89,9 +87,20 @@ def _ablation(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _run_scenes(
+    tasks: list[tuple[str, int, argparse.Namespace]], jobs: int
+) -> Iterator[tuple[str, int, dict[str, Outcome]]]:
+    if jobs == 1:
+        yield from map(_one_scene, tasks)
+        return
+    for _, scene in run_local(_one_scene, tasks, jobs):
+        yield scene
+
+
 def _one_scene(
-    family: str, seed: int, options: argparse.Namespace
+    task: tuple[str, int, argparse.Namespace],
 ) -> tuple[str, int, dict[str, Outcome]]:
+    family, seed, options = task
     detect = None if options.source == 'truth' else _network(options)
     return family, seed, run_scene(family, seed, options.rate_hz, options.strategies, detect)
 

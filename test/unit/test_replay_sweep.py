@@ -34,7 +34,7 @@ from pose_tracking_ros.evaluation.replay.sweep import (
 )
 from pose_tracking_ros.evaluation.replay.sweep_command import add_sweep, sweep_all
 from pose_tracking_ros.evaluation.replay.sweep_table import sweep_table
-from pose_tracking_ros.evaluation.replay.workers import run_local, run_on_ray
+from pose_tracking_ros.evaluation.workers import run_local, run_on_ray
 from pose_tracking_ros.settings import NetworkSettings
 
 HASTY = 'tracker_node: {ros__parameters: {strategy: iou, max_lost_s: 0.2}}\n'

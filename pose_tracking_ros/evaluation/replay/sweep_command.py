@@ -34,7 +34,7 @@ from pose_tracking_ros.evaluation.replay.sweep_table import (
     sweep_table,
     write_sweep_plot,
 )
-from pose_tracking_ros.evaluation.replay.workers import run_local, run_on_ray
+from pose_tracking_ros.evaluation.workers import run_local, run_on_ray
 from pose_tracking_ros.inference import load_engine
 
 _EPILOG: Final = """\
