@@ -162,12 +162,15 @@ class PoseInSpace:
         covariances_m2: of the joints' positions.
         position_m: the middle of the hips, or of the joints that are known.
         velocity_m_s: of that position, m/s.
+        orientation_xyzw: unit quaternion of the torso: x forward, y to the person's left, z up
+            along the torso.
     """
 
     joints_m: Float[np.ndarray, 'joint 3']
     covariances_m2: Float[np.ndarray, 'joint 3 3']
     position_m: Float[np.ndarray, '3']
     velocity_m_s: Float[np.ndarray, '3']
+    orientation_xyzw: Float[np.ndarray, '4'] = field(default_factory=lambda: np.full(4, np.nan))
 
 
 # Not frozen: one is made per person and image, and a frozen one takes three times as long to make.

@@ -21,9 +21,11 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import track as progress
 from rich.table import Table
+from scipy.spatial.transform import Rotation
 
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.lifting.body_motion import BodyMotion
+from pose_tracking_ros.lifting.body_orientation import torso_rotations
 from pose_tracking_ros.lifting.camera_model import CameraModel
 from pose_tracking_ros.lifting.depth_image import DepthImage
 from pose_tracking_ros.lifting.joints import lift_joints
@@ -93,10 +95,56 @@ def add_tracks(errors: Errors, name: str, truth: FrameTruth, tracks: list[Track]
         errors[name].append(np.where(counts, error, np.nan)[None])
 
 
-def measure(seeds: int, duration_s: float) -> tuple[Errors, list[float]]:
-    """Return errors per column (person x joint, m) and how long lifting a frame took (s)."""
+def true_facing(scene: Scene, index: int) -> np.ndarray:
+    """Return unit vectors in the camera's frame, between pelvis and chest, as `truth` orders."""
+    frames = scene.bodies(index).frames[scene.truth(index).person_ids - 1]
+    ahead = frames[:, :2, 1].sum(axis=1) @ scene.camera(index).rotation.T
+    return np.asarray(ahead / np.linalg.norm(ahead, axis=-1, keepdims=True))
+
+
+def angles_deg(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return angles between unit vectors; NaN where one is NaN."""
+    return np.asarray(np.degrees(np.arccos(np.clip((one * other).sum(axis=-1), -1, 1))))
+
+
+def add_facing(errors: Errors, scene: Scene, index: int, depth: np.ndarray,
+               rng: np.random.Generator) -> None:  # fmt: skip
+    """Add by how many degrees people are seen to face elsewhere, by the truth's noisy pixels.
+
+    Pixels of hidden joints are off by three times as much.
+    """
+    truth, camera = scene.truth(index), camera_of(scene)
+    spread = _PIXEL_NOISE * np.where(truth.keypoint_visible, 1.0, 3.0)[..., None]
+    keypoints = truth.keypoints + rng.normal(0, 1, truth.keypoints.shape) * spread
+    lifted = lift_joints(
+        DepthImage(depth), camera, keypoints, truth.keypoint_visible, truth.boxes, COCO_17
+    )
+    found = torso_rotations(lifted.joints_m, camera.rays_from_pixels(keypoints), COCO_17)
+    errors['sensed depth, 2 px'].append(angles_deg(found[:, :, 0], true_facing(scene, index)))
+
+
+def add_facing_of_tracks(errors: Errors, scene: Scene, index: int, tracks: list[Track]) -> None:
+    """Add by how many degrees tracks face elsewhere than the people they follow."""
+    truth, facing = scene.truth(index), true_facing(scene, index)
+    for track in tracks:
+        owner = owner_of(track, truth) if track.is_matched else None
+        if owner is None or track.in_space is None:
+            continue
+        turn = track.in_space.orientation_xyzw
+        ahead = np.full(3, np.nan)
+        if np.isfinite(turn).all():
+            ahead = Rotation.from_quat(turn).apply([1.0, 0.0, 0.0])
+        errors['sensed depth, network'].append(angles_deg(ahead, facing[owner])[None])
+
+
+def measure(seeds: int, duration_s: float) -> tuple[Errors, Errors, list[float]]:
+    """Return errors of joints (person x joint, m), errors of facing (degrees), and times (s).
+
+    Errors by column; a time is that of lifting a frame.
+    """
     engine = load_engine(NetworkSettings())
     errors: Errors = defaultdict(list)
+    facing: Errors = defaultdict(list)
     spent_s = []
     for seed in progress(range(seeds), description='scenes'):
         scene = make_scene('near', seed=seed, duration_s=duration_s, rate_hz=_RATE_HZ)
@@ -113,7 +161,25 @@ def measure(seeds: int, duration_s: float) -> tuple[Errors, list[float]]:
                 stamp_s=scene.stamp_s(index), session_id=result.session_id,
             )  # fmt: skip
             add_tracks(errors, 'sensed depth, network', scene.truth(index), result.tracks)
-    return errors, spent_s
+            # A noise of its own, so that figures of joints stay what they were.
+            add_facing(facing, scene, index, sensed, np.random.default_rng((seed, index)))
+            add_facing_of_tracks(facing, scene, index, result.tracks)
+    return errors, facing, spent_s
+
+
+def facing_figures(errors: Errors) -> dict[str, dict[str, float]]:
+    """Return median and 90 % quantile (degrees), and shares unknown and over 90 degrees."""
+    found = {}
+    for column, parts in errors.items():
+        values = np.concatenate(parts)
+        known = values[np.isfinite(values)]
+        found[column] = {
+            'median_deg': float(np.median(known)),
+            'p90_deg': float(np.quantile(known, 0.9)),
+            'unknown': float(1 - len(known) / len(values)),
+            'reversed': float((known > 90).mean()),
+        }
+    return found
 
 
 def velocity_errors(seeds: int, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
@@ -251,7 +317,7 @@ def main() -> None:
     console = Console()
     if options.picture:
         draw(options.picture, options.moment)
-    errors, spent_s = measure(options.seeds, options.duration)
+    errors, facing, spent_s = measure(options.seeds, options.duration)
     figures = figures_of(errors)
     print_table(console, figures)
     milliseconds = 1e3 * float(np.median(spent_s))
@@ -266,9 +332,17 @@ def main() -> None:
     }
     for name, (median, most) in velocities.items():
         console.print(f'velocity by {name}: error {median:.2f} m/s median, {most:.2f} m/s 90 %')
+    turned = facing_figures(facing)
+    for name, each in turned.items():
+        console.print(
+            f'facing, {name}: error {each["median_deg"]:.1f} degrees median, '
+            f'{each["p90_deg"]:.1f} 90 %, {100 * each["reversed"]:.1f} % reversed, '
+            f'{100 * each["unknown"]:.1f} % unknown'
+        )
     if options.json:
         content = {
-            'figures': figures, 'lifting_ms': milliseconds, 'velocity_errors_m_s': velocities,
+            'figures': figures, 'facing': turned, 'lifting_ms': milliseconds,
+            'velocity_errors_m_s': velocities,
         }  # fmt: skip
         options.json.write_text(json.dumps(content, indent=2) + '\n')
 

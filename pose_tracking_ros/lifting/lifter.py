@@ -7,6 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from pose_tracking_ros.lifting.body_motion import BodyMotion
+from pose_tracking_ros.lifting.body_orientation import (
+    quaternions_from_rotations,
+    torso_rotations,
+)
 from pose_tracking_ros.lifting.camera_model import CameraModel
 from pose_tracking_ros.lifting.depth_image import DepthImage
 from pose_tracking_ros.lifting.joints import lift_joints
@@ -67,20 +71,28 @@ class Lifter:
         matched = [track for track in tracks if track.is_matched]
         if depth is None or camera is None or not matched:
             return
+        keypoints = np.array([track.keypoints for track in matched], dtype=np.float64)
+        states = np.array([track.keypoint_states for track in matched])
         lifted = lift_joints(
             depth,
             camera,
-            np.array([track.keypoints for track in matched], dtype=np.float64),
-            np.array([track.keypoint_states for track in matched]) == KeypointState.VISIBLE,
+            keypoints,
+            states == KeypointState.VISIBLE,
             np.array([track.box for track in matched], dtype=np.float64),
             self._skeleton,
         )
         joints, covariances = lifted.joints_m, lifted.covariances_m2
+        # What is hidden has no depth, but a line of sight.
+        is_found = np.isin(states, (KeypointState.VISIBLE, KeypointState.OCCLUDED))
+        rays = camera.rays_from_pixels(np.where(is_found[..., None], keypoints, np.nan))
+        rotations = torso_rotations(joints, rays, self._skeleton)
         if to_target is not None:
             joints, covariances = to_target.points(joints), to_target.covariances(covariances)
-        for track, points, spread in zip(matched, joints, covariances, strict=True):
+            rotations = to_target.rotation @ rotations
+        turns = quaternions_from_rotations(rotations)
+        for track, points, spread, turn in zip(matched, joints, covariances, turns, strict=True):
             position, velocity = self._motion.update(track.track_id, stamp_s, points, spread)
-            track.in_space = PoseInSpace(points, spread, position, velocity)
+            track.in_space = PoseInSpace(points, spread, position, velocity, turn)
 
 
 def _unknown(joints: int) -> PoseInSpace:

@@ -181,9 +181,12 @@ def _fill_space(rows: np.ndarray, tracks: list[Track]) -> None:
     _fill(joints, {'score': np.where(is_known, scores, 0.0), 'covariance': flat})
     positions = np.array([place.position_m for place in places])
     velocities = np.array([place.velocity_m_s for place in places])
+    turns = np.array([place.orientation_xyzw for place in places])
     for i, axis in enumerate('xyz'):
         rows[f'pose.position.{axis}'] = positions[:, i]
         rows[f'twist.linear.{axis}'] = velocities[:, i]
+    for i, axis in enumerate('xyzw'):
+        rows[f'pose.orientation.{axis}'] = turns[:, i]
 
 
 def _fill(rows: np.ndarray, values: dict[str, Any]) -> None:

@@ -190,7 +190,8 @@ def in_space(*, hidden=()):
     spreads = np.arange(9.0 * JOINTS).reshape(JOINTS, 3, 3)
     for joint in hidden:
         joints[joint], spreads[joint] = np.nan, np.nan
-    return PoseInSpace(joints, spreads, np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+    turn = np.array([0.5, -0.5, 0.5, 0.5])
+    return PoseInSpace(joints, spreads, np.arange(1.0, 4.0), np.arange(4.0, 7.0), turn)
 
 
 def test_poses_in_space_are_written_joint_by_joint():
@@ -212,10 +213,12 @@ def test_poses_in_space_are_written_joint_by_joint():
     np.testing.assert_array_equal(hidden.covariance, [-1] + [0] * 8)
     assert (pose.pose.position.x, pose.pose.position.z) == (1, 3)
     assert (pose.twist.linear.x, pose.twist.linear.z) == (4, 6)
-    assert math.isnan(pose.pose.orientation.w)
+    turn = pose.pose.orientation
+    assert (turn.x, turn.y, turn.z, turn.w) == (0.5, -0.5, 0.5, 0.5)
     assert math.isnan(pose.twist.angular.z)
     # The neighbours are not touched by it.
     assert math.isnan(message.poses[2].pose.position.x)
+    assert math.isnan(message.poses[2].pose.orientation.w)
     assert message.poses[2].track_id == 3
 
 
