@@ -22,12 +22,21 @@ class Stages(nn.Module):
     Args:
         stages: named in order; the outputs have strides 4, 8, 16 and 32.
         channels: of each output.
+        architecture: torchvision's name of the network that was cut.
     """
 
-    def __init__(self, stages: OrderedDict[str, nn.Module], channels: list[int]) -> None:
+    def __init__(
+        self, stages: OrderedDict[str, nn.Module], channels: list[int], architecture: str
+    ) -> None:
         super().__init__()
         self.stages = nn.ModuleDict(stages)
         self.channels = channels
+        self.architecture = architecture
+
+    @property
+    def has_norms(self) -> bool:
+        """Whether there are norm layers, or they are folded into the convolutions."""
+        return any(name.endswith('running_mean') for name, _ in self.named_buffers())
 
     def forward(self, images: Float[Tensor, 'image 3 height width']) -> dict[str, Tensor]:
         """Return the feature maps by stage name."""
@@ -56,7 +65,7 @@ def mobilenet_stages(folded: bool) -> Stages:
     if folded:
         for stage in stages.values():
             fold_batch_norm(stage)
-    return Stages(stages, [24, 32, 96, 320])
+    return Stages(stages, [24, 32, 96, 320], 'mobilenet_v2')
 
 
 def resnet_stages(name: str) -> Stages:
@@ -71,7 +80,7 @@ def resnet_stages(name: str) -> Stages:
         c5=net.layer4,
     )
     width = 64 if name == 'resnet18' else 256
-    return Stages(stages, [width, width * 2, width * 4, width * 8])
+    return Stages(stages, [width, width * 2, width * 4, width * 8], name)
 
 
 def fold_batch_norm(module: nn.Module) -> None:
