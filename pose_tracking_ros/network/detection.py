@@ -18,8 +18,8 @@ from pose_tracking_ros.network.decode import (
     boxes_from_deltas,
     expand_boxes,
     fixed_round_nms,
-    keypoints_from_heatmaps,
 )
+from pose_tracking_ros.network.heatmaps import DEFAULT_DECODING, Decoding, decode_heatmaps
 from pose_tracking_ros.network.parts import Parts
 from pose_tracking_ros.network.pooling import FeatureTable, pool_table
 from pose_tracking_ros.network.rpn import RegionProposals, RPNOutput
@@ -64,7 +64,7 @@ class Detections(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Which grid of features each head reads.
+    """Which grid of features each head reads, and how heatmaps are decoded.
 
     Attributes:
         box: rows and columns over a proposal.
@@ -74,6 +74,7 @@ class Layout:
         reid_margin: further growth.
         joints: that the pose head estimates.
         dim: length of an embedding.
+        decoding: what the pose head's heatmaps mean.
     """
 
     box: tuple[int, int]
@@ -83,6 +84,7 @@ class Layout:
     reid_margin: float
     joints: int
     dim: int
+    decoding: Decoding = DEFAULT_DECODING
 
     @property
     def is_pooled_once(self) -> bool:
@@ -122,7 +124,7 @@ def find_people(
         return _nobody(boxes, layout)
     heatmaps, embeddings = parts.person(*pool_for_heads(table, boxes, layout))
     regions = expand_boxes(boxes, layout.pose, layout.pose_margin)
-    keypoints, keypoint_scores = keypoints_from_heatmaps(heatmaps, regions)
+    keypoints, keypoint_scores = decode_heatmaps(heatmaps, regions, layout.decoding)
     return Detections(boxes, scores, keypoints, keypoint_scores, embeddings, valid)
 
 

@@ -15,6 +15,7 @@ from pose_tracking_ros.network.heads import (
     PaperPoseHead,
     PaperReidHead,
 )
+from pose_tracking_ros.network.heatmaps import DEFAULT_DECODING, Decoding
 from pose_tracking_ros.network.parts import BoxPart, Normalisation, Parts, PersonPart, Trunk
 from pose_tracking_ros.network.pooling import FeatureTable, table_rows
 from pose_tracking_ros.network.rpn import RegionProposals
@@ -33,6 +34,10 @@ class MultiTaskNetwork(nn.Module):
         box_head: scores and refines them.
         pose_head: heatmaps of each person.
         reid_head: embedding of each person.
+
+    Attributes:
+        decoding: what the pose head's heatmaps mean, which follows from the loss it was trained
+            with. No part of the arrays: checkpoints carry it beside them.
     """
 
     def __init__(
@@ -52,10 +57,11 @@ class MultiTaskNetwork(nn.Module):
         self.pose_head = pose_head
         self.reid_head = reid_head
         self.normalise = Normalisation()
+        self.decoding: Decoding = DEFAULT_DECODING
 
     @property
     def layout(self) -> Layout:
-        """Return the grids that the heads read."""
+        """Return the grids that the heads read, and how heatmaps are decoded."""
         return Layout(
             box=self.box_head.grid,
             pose=self.pose_head.grid,
@@ -64,6 +70,7 @@ class MultiTaskNetwork(nn.Module):
             reid_margin=self.reid_head.margin,
             joints=self.pose_head.joints,
             dim=self.reid_head.dim,
+            decoding=self.decoding,
         )
 
     def parts(self) -> Parts:

@@ -15,6 +15,7 @@ from torch import nn
 
 from pose_tracking_ros.network.backbone import Stages
 from pose_tracking_ros.network.calibration import ScoreCalibration
+from pose_tracking_ros.network.heatmaps import DECODINGS, DEFAULT_DECODING, Decoding
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.presets import PRESETS, build_network
 from pose_tracking_ros.skeleton import COCO_17, SKELETONS
@@ -37,6 +38,7 @@ class Provenance:
         sha256: of the file.
         training: free facts about how it was trained.
         calibration: what the raw keypoint scores are worth.
+        decoding: what the pose head's heatmaps mean.
     """
 
     preset: str
@@ -44,10 +46,11 @@ class Provenance:
     sha256: str
     training: dict[str, str]
     calibration: ScoreCalibration = field(default_factory=ScoreCalibration)
+    decoding: Decoding = DEFAULT_DECODING
 
 
 def save_weights(
-    network: nn.Module,
+    network: MultiTaskNetwork,
     path: Path,
     preset: str,
     training: dict[str, str],
@@ -57,7 +60,7 @@ def save_weights(
     """Write a checkpoint, whole or not at all.
 
     Args:
-        network: of the preset.
+        network: of the preset; its `decoding` is written too.
         path: `.safetensors` file.
         preset: architecture name.
         training: facts to keep, for example the configuration and the number of steps.
@@ -74,6 +77,9 @@ def save_weights(
         'skeleton': COCO_17.name,
         'training': json.dumps(training),
     }
+    if network.decoding != DEFAULT_DECODING:
+        # Absent in files from before there was a choice.
+        metadata['pose_decoding'] = network.decoding
     if calibration:
         metadata['keypoint_calibration'] = json.dumps([calibration.slope, calibration.offset])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,12 +129,14 @@ def load_network(preset: str, path: Path) -> tuple[MultiTaskNetwork, Provenance]
         )
     network = build_network(preset, SKELETONS[metadata['skeleton']])
     _load_all(network, tensors, path)
+    network.decoding = _decoding(metadata, path)
     provenance = Provenance(
         preset=preset,
         skeleton=metadata['skeleton'],
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         training=_training(metadata['training'], path),
         calibration=_calibration(metadata, path),
+        decoding=network.decoding,
     )
     return network.eval(), provenance
 
@@ -141,6 +149,17 @@ def _training(text: str, path: Path) -> dict[str, str]:
     if not isinstance(facts, dict):
         raise WeightsError(f'weights: {path}: training: expected a JSON object, got {text[:80]}')
     return facts
+
+
+def _decoding(metadata: dict[str, str], path: Path) -> Decoding:
+    text = metadata.get('pose_decoding', DEFAULT_DECODING)
+    for decoding in DECODINGS:
+        if text == decoding:
+            return decoding
+    raise WeightsError(
+        f'weights: {path}: pose_decoding: expected one of {", ".join(DECODINGS)}, got {text}; '
+        'the file may need a newer version of this package'
+    )
 
 
 def _calibration(metadata: dict[str, str], path: Path) -> ScoreCalibration:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -25,11 +25,16 @@ class Canvas:
         image: RGB.
         labels: see `Labels`; keypoints outside of the canvas have weight 0.
         has_boxes: whether every person is labelled or ignored, so that box losses mean something.
+        out_of_range: people of a size that is not trained here (SIFP), corners; neither person
+            nor background.
     """
 
     image: UInt8[np.ndarray, 'height width 3']
     labels: Labels
     has_boxes: bool = True
+    out_of_range: Float[np.ndarray, 'outsider 4'] = field(
+        default_factory=lambda: np.zeros((0, 4), np.float32)
+    )
 
 
 def place(

@@ -36,8 +36,8 @@ from pose_tracking_ros.network.weights import (
 )
 from pose_tracking_ros.training.averaging import AveragedWeights, settle_norms
 from pose_tracking_ros.training.config import OptimiserSettings, TrainingConfig
-from pose_tracking_ros.training.losses import IdentityLoss
-from pose_tracking_ros.training.objective import Objective
+from pose_tracking_ros.training.losses.keypoints import DECODING_OF, expect_nothing
+from pose_tracking_ros.training.objective import Objective, identity_loss_of
 from pose_tracking_ros.training.pictures import PictureSet
 from pose_tracking_ros.training.scenes import (
     Batch,
@@ -97,7 +97,7 @@ class Run:
         identities = self._identities.identity_count if self._identities else 0
         objective = Objective(
             self.network,
-            IdentityLoss(EMBEDDING_DIM, identities) if identities else None,
+            identity_loss_of(config.objective, EMBEDDING_DIM, identities) if identities else None,
             config.objective,
         ).to(memory_format=torch.channels_last)
         optimiser = torch.optim.AdamW(
@@ -112,11 +112,15 @@ class Run:
         if config.start:
             shipped = config.start == 'shipped'
             path = shipped_weights(config.preset) if shipped else Path(config.start)
-            network, _ = load_network(config.preset, path)
-            return network.float().train()
-        network = build_network(config.preset)
-        if config.data.backbone:
-            load_mobilenet(network.backbone, root / config.data.backbone)
+            network = load_network(config.preset, path)[0].float().train()
+        else:
+            network = build_network(config.preset)
+            if config.data.backbone:
+                load_mobilenet(network.backbone, root / config.data.backbone)
+        wanted = DECODING_OF[config.objective.pose_loss]
+        if wanted == 'sigmoid_peak' and network.decoding != wanted:
+            head = network.pose_head
+            expect_nothing(head, config.objective.sigma_cells, math.prod(head.heatmap))
         return network
 
     def _open_data(self, root: Path) -> CanvasBatches:
@@ -178,6 +182,7 @@ class Run:
     def _averaged_network(self) -> MultiTaskNetwork:
         network = build_network(self.config.preset)
         network.load_state_dict(self.averaged.state)
+        network.decoding = self.network.decoding
         return network
 
     def _write_weights(self, network: MultiTaskNetwork) -> None:

@@ -22,6 +22,7 @@ def match(
     positive_iou: float,
     negative_iou: float,
     keep_best: bool,
+    out_of_range: Float[Tensor, 'outsider 4'] | None = None,
 ) -> Int[Tensor, 'box']:
     """Return each box's person, or `BACKGROUND`, or `IGNORED`.
 
@@ -32,6 +33,8 @@ def match(
         positive_iou: at least this overlap makes a box its person's.
         negative_iou: less makes it background; in between it is ignored.
         keep_best: each person also gets the boxes that overlap it most, however little.
+        out_of_range: people of a size that is not trained. Only boxes alike are ignored, not
+            those inside: the head of a huge person is background for the small ones.
     """
     owner = torch.full((len(boxes),), BACKGROUND, dtype=torch.int64, device=boxes.device)
     if len(ignored):
@@ -43,6 +46,8 @@ def match(
         iou = overlap / (area + region - overlap).clamp_min(1e-6)
         hit = (iou > _IGNORE_IOU) | (overlap / area > _IGNORE_SHARE)
         owner[hit.any(1)] = IGNORED
+    if out_of_range is not None and len(out_of_range):
+        owner[(box_iou(boxes, out_of_range) > _IGNORE_IOU).any(1)] = IGNORED
     if len(people):
         iou = box_iou(boxes, people)
         best, person = iou.max(1)

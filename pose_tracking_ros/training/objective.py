@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,16 @@ from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.pooling import pool_people
 from pose_tracking_ros.network.rpn import RPNOutput
 from pose_tracking_ros.training.canvas import Canvas
-from pose_tracking_ros.training.losses import IdentityLoss, box_loss, spatial_softmax_loss
+from pose_tracking_ros.training.losses.balance import UncertaintyWeights
+from pose_tracking_ros.training.losses.boxes import box_loss
+from pose_tracking_ros.training.losses.identity import IdentityLoss, OnlineInstanceMatching
+from pose_tracking_ros.training.losses.keypoints import (
+    DECODING_OF,
+    PoseLoss,
+    regressive_cross_entropy,
+    spatial_softmax_loss,
+    symmetric_integral_loss,
+)
 from pose_tracking_ros.training.matching import Sampler, jittered, match
 from pose_tracking_ros.training.scenes import Batch
 
@@ -41,6 +51,15 @@ class ObjectiveSettings:
         min_pose_size_px: smallest person that trains the pose head: below, a heatmap cell is
             less than a pixel and the labels are guesses.
         weights: factor per loss.
+        pose_loss: `softmax` (cross-entropy over all cells), `rce` (FasterPose) or `sikr`
+            (AlphaPose); it decides how the heatmaps are decoded.
+        sikr_amplitude: of SIKR's gradient, cells; 0 for an eighth of the map's side.
+        identity_loss: `softmax` over identities, or `oim` (online instance matching).
+        oim_momentum: share of an identity's row that stays when it is seen.
+        oim_temperature: of its softmax.
+        oim_queue: how many people without identity are remembered.
+        oim_unlabelled_per_image: how many of them each image gives, at most.
+        task_weights: `fixed`, or `learnt` from each task's uncertainty, starting at `weights`.
     """
 
     anchors_per_image: int
@@ -51,6 +70,30 @@ class ObjectiveSettings:
     max_size_px: float
     min_pose_size_px: float
     weights: dict[str, float]
+    pose_loss: PoseLoss = 'softmax'
+    sikr_amplitude: float = 0.0
+    identity_loss: Literal['softmax', 'oim'] = 'softmax'
+    oim_momentum: float = 0.5
+    oim_temperature: float = 0.1
+    oim_queue: int = 5000
+    oim_unlabelled_per_image: int = 4
+    task_weights: Literal['fixed', 'learnt'] = 'fixed'
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ValueError: a number is outside of its range.
+        """
+        if not 0 <= self.oim_momentum < 1:
+            raise ValueError(f'oim_momentum: expected 0 to below 1, got {self.oim_momentum}')
+        if self.oim_temperature <= 0:
+            raise ValueError(f'oim_temperature: expected above 0, got {self.oim_temperature}')
+        for name in ('oim_queue', 'oim_unlabelled_per_image', 'sikr_amplitude'):
+            if getattr(self, name) < 0:
+                raise ValueError(f'{name}: expected at least 0, got {getattr(self, name)}')
+        if self.task_weights == 'learnt' and any(w <= 0 for w in self.weights.values()):
+            raise ValueError(f'weights: expected above 0 to learn from, got {self.weights}')
 
 
 @dataclass(frozen=True)
@@ -58,15 +101,40 @@ class _Truth:
     boxes: Tensor
     keypoints: Tensor
     ignored: Tensor
+    out_of_range: Tensor
     identities: Tensor
     has_boxes: bool
+
+
+class _Loss(NamedTuple):
+    """A task's loss, and whether the batch has any labels for it."""
+
+    value: Tensor
+    has_labels: bool
+
+
+def identity_loss_of(
+    settings: ObjectiveSettings, dim: int, identities: int
+) -> IdentityLoss | OnlineInstanceMatching:
+    """Return the loss of the embeddings.
+
+    Args:
+        settings: which, and its numbers.
+        dim: length of an embedding.
+        identities: number of classes.
+    """
+    if settings.identity_loss == 'softmax':
+        return IdentityLoss(dim, identities)
+    return OnlineInstanceMatching(
+        dim, identities, settings.oim_queue, settings.oim_momentum, settings.oim_temperature
+    )
 
 
 class Objective(nn.Module):
     """Computes the losses of a batch.
 
     Args:
-        network: trained.
+        network: trained; its decoding becomes that of the pose loss.
         identity_loss: trained along with it; None without identities.
         settings: counts and weights.
     """
@@ -74,13 +142,19 @@ class Objective(nn.Module):
     def __init__(
         self,
         network: MultiTaskNetwork,
-        identity_loss: IdentityLoss | None,
+        identity_loss: IdentityLoss | OnlineInstanceMatching | None,
         settings: ObjectiveSettings,
     ) -> None:
         super().__init__()
         self.network = network
         self.identity_loss = identity_loss
         self.settings = settings
+        network.decoding = DECODING_OF[settings.pose_loss]
+        self.balance = None
+        if settings.task_weights == 'learnt':
+            names = ['rpn_score', 'rpn_box', 'person_score', 'person_box', 'pose']
+            names += ['identity'] if identity_loss else []
+            self.balance = UncertaintyWeights({n: settings.weights.get(n, 1.0) for n in names})
 
     def forward(
         self, images: Tensor, batch: Batch, generator: torch.Generator
@@ -101,7 +175,15 @@ class Objective(nn.Module):
         losses |= self._box_losses(levels, rpn, truths, sampler, size)
         losses |= self._pose_losses(levels, truths, sampler)
         losses |= self._identity_losses(levels, truths, sampler)
-        return {name: loss * self.settings.weights.get(name, 1.0) for name, loss in losses.items()}
+        return {name: self._weighted(name, loss) for name, loss in losses.items()}
+
+    def _weighted(self, name: str, loss: _Loss) -> Tensor:
+        if self.balance is None:
+            return loss.value * self.settings.weights.get(name, 1.0)
+        if loss.has_labels:
+            weighted: Tensor = self.balance(name, loss.value)
+            return weighted
+        return loss.value * 0
 
     def _truth(self, canvas: Canvas, device: torch.device) -> _Truth:
         labels = canvas.labels
@@ -113,19 +195,28 @@ class Objective(nn.Module):
             boxes=boxes[valid],
             keypoints=torch.from_numpy(labels.keypoints).to(device)[valid],
             ignored=torch.cat([torch.from_numpy(labels.ignored).to(device), boxes[~valid]]),
+            out_of_range=torch.from_numpy(canvas.out_of_range).to(device),
             identities=torch.from_numpy(labels.identities).to(device)[valid],
             has_boxes=canvas.has_boxes,
         )
 
     def _rpn_losses(
         self, rpn: RPNOutput, truths: list[_Truth], sampler: Sampler
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, _Loss]:
         score, move = rpn.logits.new_zeros(()), rpn.logits.new_zeros(())
-        count = 0
+        count = positives = 0
         for image, truth in enumerate(truths):
             if not truth.has_boxes:
                 continue
-            owner = match(rpn.anchors, truth.boxes, truth.ignored, 0.65, 0.35, keep_best=True)
+            owner = match(
+                rpn.anchors,
+                truth.boxes,
+                truth.ignored,
+                0.65,
+                0.35,
+                keep_best=True,
+                out_of_range=truth.out_of_range,
+            )
             positive, negative = sampler.choose(owner, self.settings.anchors_per_image, 0.5)
             chosen = torch.cat([positive, negative])
             wanted = (owner[chosen] >= 0).float()
@@ -138,7 +229,11 @@ class Objective(nn.Module):
                 )
                 move = move + box_loss(rpn.deltas[image, positive], goal, 1)
             count += len(chosen)
-        return {'rpn_score': score / max(count, 1), 'rpn_box': move / max(count, 1)}
+            positives += len(positive)
+        return {
+            'rpn_score': _Loss(score / max(count, 1), count > 0),
+            'rpn_box': _Loss(move / max(count, 1), positives > 0),
+        }
 
     def _box_losses(
         self,
@@ -147,7 +242,7 @@ class Objective(nn.Module):
         truths: list[_Truth],
         sampler: Sampler,
         size: tuple[int, int],
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, _Loss]:
         boxes, index, wanted, goals = [], [], [], []
         for image, truth in enumerate(truths):
             if not truth.has_boxes:
@@ -155,7 +250,15 @@ class Objective(nn.Module):
             with torch.no_grad():
                 found = self.network.rpn.proposals(rpn, image, size, 300, 200)
             candidates = torch.cat([found, truth.boxes])
-            owner = match(candidates, truth.boxes, truth.ignored, 0.5, 0.5, keep_best=False)
+            owner = match(
+                candidates,
+                truth.boxes,
+                truth.ignored,
+                0.5,
+                0.5,
+                keep_best=False,
+                out_of_range=truth.out_of_range,
+            )
             chosen = torch.cat(sampler.choose(owner, self.settings.boxes_per_image, 0.3))
             boxes.append(candidates[chosen])
             index.append(torch.full((len(chosen),), float(image), device=candidates.device))
@@ -169,20 +272,22 @@ class Objective(nn.Module):
             goals.append(goal)
         if not boxes:
             zero = rpn.logits.sum() * 0
-            return {'person_score': zero, 'person_box': zero}
+            return {'person_score': _Loss(zero, False), 'person_box': _Loss(zero, False)}
         flat, positive = torch.cat(boxes), torch.cat(wanted)
         pooled = pool_people(
             levels, flat, self.network.box_head.grid, None, image_index=torch.cat(index)
         )
         logits, deltas = self.network.box_head(pooled)
+        score = F.binary_cross_entropy_with_logits(logits, positive.float())
+        move = box_loss(deltas[positive], torch.cat(goals)[positive], len(flat))
         return {
-            'person_score': F.binary_cross_entropy_with_logits(logits, positive.float()),
-            'person_box': box_loss(deltas[positive], torch.cat(goals)[positive], len(flat)),
+            'person_score': _Loss(score, True),
+            'person_box': _Loss(move, bool(positive.any())),
         }
 
     def _pose_losses(
         self, levels: dict[str, Tensor], truths: list[_Truth], sampler: Sampler
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, _Loss]:
         head = self.network.pose_head
         boxes, index, keypoints = [], [], []
         for image, truth in enumerate(truths):
@@ -195,7 +300,7 @@ class Objective(nn.Module):
             index.append(torch.full((len(labelled),), float(image), device=labelled.device))
         flat, points = torch.cat(boxes), torch.cat(keypoints)
         if len(flat) < 2:
-            return {'pose': levels['p2'].sum() * 0}
+            return {'pose': _Loss(levels['p2'].sum() * 0, False)}
         pooled = pool_people(levels, flat, head.grid, head.margin, image_index=torch.cat(index))
         cells = cells_from_points(
             points[..., :2], expand_boxes(flat, head.grid, head.margin), head.heatmap
@@ -203,25 +308,40 @@ class Objective(nn.Module):
         rows, columns = head.heatmap
         limit = cells.new_tensor([columns, rows]) - 0.5
         inside = ((cells >= -0.5) & (cells <= limit)).all(-1)
-        loss = spatial_softmax_loss(
-            head(pooled), cells, points[..., 2] * inside, self.settings.sigma_cells
-        )
-        return {'pose': loss}
+        weights = points[..., 2] * inside
+        loss = self._pose_loss(head(pooled), cells, weights)
+        return {'pose': _Loss(loss, bool((weights > 0).any()))}
+
+    def _pose_loss(self, logits: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
+        settings = self.settings
+        if settings.pose_loss == 'sikr':
+            return symmetric_integral_loss(logits, cells, weights, settings.sikr_amplitude)
+        loss = regressive_cross_entropy if settings.pose_loss == 'rce' else spatial_softmax_loss
+        return loss(logits, cells, weights, settings.sigma_cells)
 
     def _identity_losses(
         self, levels: dict[str, Tensor], truths: list[_Truth], sampler: Sampler
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, _Loss]:
         if self.identity_loss is None:
             return {}
         head = self.network.reid_head
         boxes, index, identities = [], [], []
         for image, truth in enumerate(truths):
             known = (truth.identities >= 0).nonzero()[:, 0]
+            if self.identity_loss.takes_unlabelled:
+                known = torch.cat([known, self._unlabelled(truth, sampler)])
             boxes.append(jittered(truth.boxes[known], sampler.generator))
             identities.append(truth.identities[known])
             index.append(torch.full((len(known),), float(image), device=known.device))
         flat = torch.cat(boxes)
         if len(flat) < 2:
-            return {'identity': levels['p2'].sum() * 0}
+            return {'identity': _Loss(levels['p2'].sum() * 0, False)}
         pooled = pool_people(levels, flat, head.grid, head.margin, image_index=torch.cat(index))
-        return {'identity': self.identity_loss(head(pooled), torch.cat(identities))}
+        who = torch.cat(identities)
+        return {'identity': _Loss(self.identity_loss(head(pooled), who), bool((who >= 0).any()))}
+
+    def _unlabelled(self, truth: _Truth, sampler: Sampler) -> Tensor:
+        """Return some people without identity who are large enough to be told apart."""
+        size = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(1).sqrt()
+        fits = (truth.identities < 0) & (size >= self.settings.min_pose_size_px)
+        return sampler.pick(fits.nonzero()[:, 0], self.settings.oim_unlabelled_per_image)

@@ -13,12 +13,9 @@ from pose_tracking_ros.training.averaging import AveragedWeights, settle_norms
 from pose_tracking_ros.training.canvas import FILL, change_colours, joined, place
 from pose_tracking_ros.training.config import ConfigError, load_config
 from pose_tracking_ros.training.loop import learning_rate_at
-from pose_tracking_ros.training.losses import (
-    IdentityLoss,
-    box_loss,
-    gaussian_targets,
-    spatial_softmax_loss,
-)
+from pose_tracking_ros.training.losses.boxes import box_loss
+from pose_tracking_ros.training.losses.identity import IdentityLoss
+from pose_tracking_ros.training.losses.keypoints import gaussian_targets, spatial_softmax_loss
 from pose_tracking_ros.training.matching import BACKGROUND, IGNORED, Sampler, jittered, match
 from pose_tracking_ros.training.pictures import Labels
 
