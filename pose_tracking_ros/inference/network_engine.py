@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from pose_tracking_ros.inference.letterbox import PADDING_RGB, Letterbox
 from pose_tracking_ros.network.detection import (
@@ -40,12 +42,15 @@ class Runtime:
         device: where the parts and everything between them runs.
         name: of what runs the parts, for people.
         half: compute in half precision where torch finds it safe.
+        trunk_of_many: the trunk for several images of one size at once, each with its outputs;
+            None where it takes one image only, as exported ones do.
     """
 
     parts: Parts
     device: torch.device
     name: str
     half: bool = False
+    trunk_of_many: Callable[[Tensor], list[tuple[Tensor, Tensor, Tensor]]] | None = None
 
 
 class NetworkEngine:
@@ -115,19 +120,45 @@ class NetworkEngine:
         Raises:
             ValueError: the image is not uint8 with three channels, or has no pixels.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise ValueError(
-                'image: expected uint8 RGB of shape height x width x 3 with pixels, got '
-                f'{image.dtype} of shape {" x ".join(map(str, image.shape))}'
-            )
-        size = (image.shape[1], image.shape[0])
-        letterbox = Letterbox.fit(size, self._settings.image_long_side_px, SIZE_STEP_PX)
+        letterbox = self._letterbox_of(image)
         with torch.inference_mode(), self._precision():
             table, output = self._features(letterbox.apply(image))
-            found = find_people(
-                self._runtime.parts, self._layout, self._rpn, table, output, self._selection
-            )
-        return _people(found, letterbox, size, self._provenance)
+            found = self._find(table, output)
+        return self._people(found, letterbox, image)
+
+    @property
+    def gains_from_batches(self) -> bool:
+        """Whether a batch takes less time than its images one after another.
+
+        On a GPU, which one small image does not fill. On a CPU an image in a batch of four took as
+        long as alone on two threads, and a third longer on one (docs/performance.md).
+        """
+        return self._runtime.trunk_of_many is not None and self._runtime.device.type == 'cuda'
+
+    def infer_batch(self, images: list[UInt8[np.ndarray, 'height width 3']]) -> list[People]:
+        """Return the people in each image, as `infer` would.
+
+        Images that have one size inside the network go through its trunk together. What depends on
+        the people in an image is done for each by itself.
+
+        Args:
+            images: RGB; sizes may differ.
+
+        Raises:
+            ValueError: an image is not uint8 with three channels, or has no pixels.
+        """
+        letterboxes = [self._letterbox_of(image) for image in images]
+        members: dict[tuple[int, int], list[int]] = {}
+        for index, letterbox in enumerate(letterboxes):
+            members.setdefault(letterbox.padded_size, []).append(index)
+        people: dict[int, People] = {}
+        with torch.inference_mode(), self._precision():
+            for indices in members.values():
+                padded = [letterboxes[index].apply(images[index]) for index in indices]
+                for index, (table, output) in zip(indices, self._each(padded), strict=True):
+                    found = self._find(table, output)
+                    people[index] = self._people(found, letterboxes[index], images[index])
+        return [people[index] for index in range(len(images))]
 
     def embed_crops(
         self, crops: list[UInt8[np.ndarray, 'height width 3']]
@@ -160,6 +191,46 @@ class NetworkEngine:
                 _, found = self._runtime.parts.person(*pooled)
             embeddings.append(found.float().cpu().numpy().copy())
         return np.concatenate(embeddings)
+
+    def _letterbox_of(self, image: UInt8[np.ndarray, 'height width 3']) -> Letterbox:
+        """Return where in the network's input an image lies.
+
+        Raises:
+            ValueError: the image is not uint8 with three channels, or has no pixels.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise ValueError(
+                'image: expected uint8 RGB of shape height x width x 3 with pixels, got '
+                f'{image.dtype} of shape {" x ".join(map(str, image.shape))}'
+            )
+        size = (image.shape[1], image.shape[0])
+        return Letterbox.fit(size, self._settings.image_long_side_px, SIZE_STEP_PX)
+
+    def _find(self, table: FeatureTable, output: RPNOutput) -> Detections:
+        parts = self._runtime.parts
+        return find_people(parts, self._layout, self._rpn, table, output, self._selection)
+
+    def _people(
+        self,
+        found: Detections,
+        letterbox: Letterbox,
+        image: UInt8[np.ndarray, 'height width 3'],
+    ) -> People:
+        return _people(found, letterbox, (image.shape[1], image.shape[0]), self._provenance)
+
+    def _each(
+        self, padded: list[UInt8[np.ndarray, 'padded_height padded_width 3']]
+    ) -> list[tuple[FeatureTable, RPNOutput]]:
+        """Return features and raw proposals of several images of one size."""
+        trunk = self._runtime.trunk_of_many
+        if trunk is None or len(padded) == 1:
+            return [self._features(one) for one in padded]
+        pixels = torch.from_numpy(np.stack(padded)).to(self._runtime.device, non_blocking=True)
+        size = (padded[0].shape[0], padded[0].shape[1])
+        return [
+            (FeatureTable(rows, size), self._rpn.output(logits, deltas, size))
+            for rows, logits, deltas in trunk(pixels)
+        ]
 
     def _features(
         self, padded: UInt8[np.ndarray, 'padded_height padded_width 3']

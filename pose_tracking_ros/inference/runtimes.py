@@ -16,6 +16,7 @@ from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import onnx_folder
 from pose_tracking_ros.network.backbone import fold_batch_norm
 from pose_tracking_ros.network.model import MultiTaskNetwork
+from pose_tracking_ros.network.parts import Trunk
 from pose_tracking_ros.network.weights import Provenance, load_network, shipped_weights
 from pose_tracking_ros.settings import NetworkSettings
 
@@ -43,18 +44,19 @@ class Job:
     tell: Tell
 
 
-def network_of(settings: NetworkSettings) -> tuple[MultiTaskNetwork, Provenance]:
+def network_of(
+    settings: NetworkSettings, tell: Tell = _LOG.info
+) -> tuple[MultiTaskNetwork, Provenance]:
     """Return the network of the settings, with its weights and batch norm folded, on the CPU.
+
+    Args:
+        settings: which network and weights.
+        tell: takes lines about a download.
 
     Raises:
         WeightsError: the checkpoint is missing, damaged, or for another network.
     """
-    path = (
-        shipped_weights(settings.preset)
-        if settings.weights == 'default'
-        else Path(settings.weights).expanduser()
-    )
-    network, provenance = load_network(settings.preset, path)
+    network, provenance = load_network(settings.preset, weights_path(settings, tell))
     # One operation fewer per convolution; the network computes the same.
     fold_batch_norm(network)
     return network, provenance
@@ -93,7 +95,14 @@ def build(name: str, job: Job) -> Runtime:
 
 def _torch(job: Job) -> Runtime:
     parts = _on_device(job).parts()
-    return Runtime(parts, job.device, f'torch {torch.__version__}', job.device.type == 'cuda')
+    assert isinstance(parts.trunk, Trunk)
+    return Runtime(
+        parts,
+        job.device,
+        f'torch {torch.__version__}',
+        half=job.device.type == 'cuda',
+        trunk_of_many=parts.trunk.of_many,
+    )
 
 
 def _compiled(job: Job) -> Runtime:

@@ -83,10 +83,29 @@ class Trunk(nn.Module):
         Args:
             pixels: RGB, sides multiples of 64 px.
         """
-        images = pixels.float().permute(0, 3, 1, 2)
-        levels = self.pyramid(self.backbone(self.normalise(images)))
+        levels = self._levels(pixels)
         logits, deltas = self.rpn.predictions(levels)
         return table_rows(levels), logits, deltas
+
+    def of_many(
+        self, pixels: UInt8[Tensor, 'image height width 3']
+    ) -> list[
+        tuple[
+            Float[Tensor, 'cell channel'], Float[Tensor, '1 anchor'], Float[Tensor, '1 anchor 4']
+        ]
+    ]:
+        """Return for each of several images what `forward` returns for one."""
+        levels = self._levels(pixels)
+        logits, deltas = self.rpn.predictions(levels)
+        return [
+            (table_rows(levels, image), logits[image : image + 1], deltas[image : image + 1])
+            for image in range(len(pixels))
+        ]
+
+    def _levels(self, pixels: UInt8[Tensor, 'image height width 3']) -> dict[str, Tensor]:
+        images = pixels.float().permute(0, 3, 1, 2)
+        levels: dict[str, Tensor] = self.pyramid(self.backbone(self.normalise(images)))
+        return levels
 
 
 class BoxPart(nn.Module):
