@@ -15,13 +15,11 @@ from jaxtyping import UInt8
 from pose_tracking_ros.benchmark.contestants import Facts, Stopwatch
 from pose_tracking_ros.inference.loading import choose_device
 from pose_tracking_ros.inference.network_engine import NetworkEngine
-from pose_tracking_ros.inference.runtimes import Job, build
-from pose_tracking_ros.network.backbone import fold_batch_norm
+from pose_tracking_ros.inference.runtimes import Job, build, network_of
 from pose_tracking_ros.network.parts import Parts
 from pose_tracking_ros.network.presets import build_network
 from pose_tracking_ros.network.weights import (
     WeightsError,
-    load_network,
     save_weights,
     shipped_weights,
 )
@@ -59,13 +57,7 @@ class OurNetwork:
 
     def __init__(self, settings: NetworkSettings, bfloat16: bool = False) -> None:
         device, _ = choose_device(settings.device)
-        path = (
-            shipped_weights(settings.preset)
-            if settings.weights == 'default'
-            else Path(settings.weights)
-        )
-        network, provenance = load_network(settings.preset, path)
-        fold_batch_norm(network)
+        network, provenance = network_of(settings)
         job = Job(network, provenance, settings, device, _LOG.info)
         runtime = build(settings.engine, job)
         self._bfloat16, self._device_type = bfloat16, device.type

@@ -33,7 +33,7 @@ def load_engine(settings: NetworkSettings, tell: Tell = _LOG.info) -> NetworkEng
         CacheError: the engine was asked for by name, and the cache folder cannot be written.
     """
     device, fallback_reason = choose_device(settings.device)
-    network, provenance = network_of(settings)
+    network, provenance = network_of(settings, tell)
     if device.type == 'cpu' and settings.threads:
         torch.set_num_threads(settings.threads)
     job = Job(network, provenance, settings, device, tell)

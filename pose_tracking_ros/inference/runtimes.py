@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import importlib.util
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.model_cache import Tell, cache_folder, key_of
 from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import onnx_folder
+from pose_tracking_ros.inference.weights_source import weights_path
 from pose_tracking_ros.network.backbone import fold_batch_norm
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.parts import Trunk
-from pose_tracking_ros.network.weights import Provenance, load_network, shipped_weights
+from pose_tracking_ros.network.weights import Provenance, load_network
 from pose_tracking_ros.settings import NetworkSettings
+
+_LOG = logging.getLogger(__name__)
 
 # Quick to build, so that they may be tried at every first start.
 _QUICK = {'cpu': ('openvino', 'onnxruntime', 'torch'), 'cuda': ('torch',)}

@@ -57,8 +57,8 @@ def weights_path(
     if name in shipped:
         return shipped[name]
     raise WeightsError(
-        f'weights: expected default, a shipped checkpoint ({", ".join(sorted(shipped)) or "none"}),'
-        f' a .safetensors file, or https://...#sha256=...; got {name!r}'
+        f'weights: expected default, a shipped one ({", ".join(sorted(shipped)) or "none"}), a '
+        f'.safetensors file, or https://...#sha256=...; got {name!r}'
     )
 
 
@@ -91,8 +91,8 @@ def _fetched(
         tell(f'{path} is damaged; fetching it again')
     if not settings.allow_download:
         raise WeightsError(
-            f'weights: {name} is an address, and nothing is fetched unless allow_download is true; '
-            'set it, or fetch the file by hand and name that'
+            f'weights: {name} is an address, and nothing is fetched unless allow_download is '
+            'true; set it, or fetch the file by hand and name that'
         )
     url = name[: address.start('hash')]
     tell(f'fetching {url}')
@@ -105,7 +105,7 @@ def _fetched(
 
 
 def _download(url: str, path: Path, sha256: str, opener: urllib.request.OpenerDirector) -> None:
-    """Write what is at an address into a file, whole and with the right contents, or not at all."""
+    """Write what is at an address into a file, whole and as the hash says, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f'.{os.getpid()}.partial')
     try:

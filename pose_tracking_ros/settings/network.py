@@ -25,7 +25,14 @@ class NetworkSettings:
         ),
     )
     weights: str = setting(
-        'default', 'Checkpoint: a file, or "default" for the one shipped with the preset.'
+        'default',
+        'Checkpoint: "default" for the one shipped with the preset, the name of a shipped one, a '
+        'file, or https://ADDRESS#sha256=HASH.',
+    )
+    allow_download: bool = setting(
+        False,
+        'Whether weights may be fetched from an https address, once; they are kept in '
+        'engine_cache. Nothing else ever uses the network.',
     )
     device: str = setting(
         'auto', 'Where the network runs: auto (CUDA, else CPU), cpu, cuda or cuda:N.'
@@ -38,7 +45,9 @@ class NetworkSettings:
         choices=ENGINES,
     )
     engine_cache: str = setting(
-        '', "Folder of converted networks; empty: pose_tracking_ros in the user's cache folder."
+        '',
+        'Folder of converted networks and fetched weights; empty: pose_tracking_ros in the '
+        "user's cache folder.",
     )
     image_long_side_px: int = setting(
         448,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,8 @@ from pose_tracking_ros.evaluation.replay.engines import EngineFactory, Engines
 from pose_tracking_ros.evaluation.replay.person_counts import PersonCounts, count_people
 from pose_tracking_ros.evaluation.replay.replay import Realism, replay
 from pose_tracking_ros.settings import NetworkSettings
+
+_LOG = logging.getLogger(__name__)
 
 # Changes whenever files of earlier versions can no longer be read.
 _FORMAT: Final = 1
@@ -224,14 +227,9 @@ def fingerprint(task: Task) -> str:
     Bags, files of truth and weights are told by name, size and time of change.
     """
     # Takes seconds, which every worker would wait for.
-    from pose_tracking_ros.network.weights import shipped_weights
+    from pose_tracking_ros.inference.weights_source import weights_path
 
-    network = task.configuration.get(NetworkSettings)
-    weights = (
-        shipped_weights(network.preset)
-        if network.weights == 'default'
-        else Path(network.weights).expanduser()
-    )
+    weights = weights_path(task.configuration.get(NetworkSettings), _LOG.info)
     facts = {
         'format': _FORMAT,
         'code': _code(),
