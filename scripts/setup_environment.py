@@ -42,8 +42,10 @@ PREFIX = ROOT / 'install' / 'pose_tracking_ros'
 BUILD_INPUTS = (
     'CMakeLists.txt',
     'package.xml',
+    'scripts/node_program.py.in',
     'scripts/ros_program.py.in',
     'msg',
+    'srv',
     'pose_tracking_ros',
     'config',
     'launch',

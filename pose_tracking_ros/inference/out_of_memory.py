@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
 from pose_tracking_ros.inference.engine import Engine
@@ -17,13 +16,14 @@ from pose_tracking_ros.settings import NetworkSettings
 ResultT = TypeVar('ResultT')
 
 _MIN_LONG_SIDE_PX = 64
-# What torch, ONNX Runtime, OpenVINO and TensorRT say; only torch has a class for it.
+# What torch, ONNX Runtime, OpenVINO and TensorRT say; only torch has a class for it, which is a
+# RuntimeError too.
 _WORDS = ('out of memory', "can't allocate memory", 'failed to allocate', 'bad_alloc', 'bad alloc')
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether an engine failed for want of memory, on a GPU or the CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, MemoryError):
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(word in text for word in _WORDS)
@@ -107,6 +107,9 @@ class SparingEngine:
         )
         if half_px == side_px:
             raise RuntimeError(f'out of memory at the smallest size, {side_px} px ({reason})')
+        # Only now: engines without it need not wait for its import, which takes seconds.
+        import torch
+
         torch.cuda.empty_cache()
         self._engine.apply_settings(replace(full, image_long_side_px=half_px))
         try:

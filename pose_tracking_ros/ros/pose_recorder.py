@@ -6,6 +6,12 @@ being played, so that poses and images lie beside each other.
 
 from __future__ import annotations
 
+if __name__ == '__main__':
+    # Before anything slow is imported, so that a signal in the meantime ends it with 0.
+    from pose_tracking_ros.ros.program_start import end_at_once_on_signals
+
+    end_at_once_on_signals()
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn

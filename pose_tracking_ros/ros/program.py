@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
 import platform
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import NoReturn, Protocol, TypeVar
 
 import rclpy
 import rclpy.utilities
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from pose_tracking_ros.ros.parameters import ParameterError
+from pose_tracking_ros.ros.program_end import TimelyEnd
+from pose_tracking_ros.ros.program_start import end_at_once_on_signals
 
 NodeT = TypeVar('NodeT', bound=Node)
 
@@ -26,8 +31,6 @@ NodeT = TypeVar('NodeT', bound=Node)
 _M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
 _M_MMAP_THRESHOLD = -3
-
-_STOP_TIMEOUT_S = 1.5
 
 
 def enlarge_malloc() -> bool:
@@ -72,63 +75,101 @@ class ProgramEnd(Exception):  # noqa: N818 - not an error
     """Raised in a callback to end the program with exit code 0."""
 
 
-def _interrupt(signal_number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _Program:
+    """A node with its executor, from rclpy's start to its end."""
+
+    def __init__(self) -> None:
+        self._executor = SingleThreadedExecutor()
+        self._runnable: Runnable | None = None
+        self._end = Future()
+
+    def start(self, make: Callable[[], Runnable]) -> bool:
+        """Make the node and start it; return whether it works."""
+        self._runnable = make()
+        self._executor.add_node(self._runnable.node)
+        return self._runnable.start()
+
+    def spin(self) -> None:
+        """Call what is due until `ask_for_end`, or until the context is shut down."""
+        self._executor.spin_until_future_complete(self._end)
+
+    def ask_for_end(self) -> None:
+        """Let `spin` return after the callback at hand. May be called from any thread."""
+        self._end.set_result(None)
+
+    def release(self, wait_s: float) -> None:
+        """Give everything back that the system would keep: the shared memory of DDS.
+
+        Python's own objects may stay, in the frames of a thread that is still busy. What of
+        theirs belongs to rclpy is destroyed one by one: the memory goes with the last of it.
+
+        Args:
+            wait_s: how long a worker may finish what it is at, s.
+        """
+        runnable, self._runnable = self._runnable, None
+        if runnable is not None:
+            runnable.stop(wait_s)
+            self._executor.shutdown()
+            _destroy(runnable.node)
+            del runnable
+        # For a node that was only half made when the signal came.
+        gc.collect()
+        rclpy.utilities.try_shutdown()
+        rclpy.utilities.get_default_context().destroy()
+
+
+def _destroy(node: Node) -> None:
+    try:
+        node.destroy_node()
+        if isinstance(node, LifecycleNode):
+            # rclpy forgets this, and it holds the node.
+            node._state_machine.destroy_when_not_in_use()
+    except (ValueError, RuntimeError, InvalidHandle) as error:
+        # Interrupted between two of rclpy's own steps, a publisher is only half made. The
+        # process ends, and the system takes back what is left.
+        get_logger('pose_tracking_ros').debug(f'not all of the node is released: {error}')
 
 
 def run(make: Callable[[], Runnable], arguments: Sequence[str] | None = None) -> int:
     """Run a node until it is interrupted; return the exit code.
 
     SIGINT and SIGTERM end it with 0 within two seconds, also while a network is being loaded or
-    an image is processed. An unexpected error ends it with its traceback.
+    an image is processed; an image that takes longer is left behind. An unexpected error ends it
+    with its traceback.
 
     Args:
         make: makes the node; called when rclpy is ready.
         arguments: command line, ROS arguments included; that of the process if not given.
     """
-    # rclpy's own handler calls this one after it has shut the context down.
-    signal.signal(signal.SIGTERM, _interrupt)
-    rclpy.init(args=None if arguments is None else [sys.argv[0], *arguments])
-    executor = SingleThreadedExecutor()
-    runnable: Runnable | None = None
+    end_at_once_on_signals()
+    # Without rclpy's own handlers: they shut the context down at once, and neither the image at
+    # hand nor the deletion of markers could be published.
+    rclpy.init(
+        args=None if arguments is None else [sys.argv[0], *arguments],
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
+    program = _Program()
+    end = TimelyEnd(program.ask_for_end, program.release)
     code = 0
     try:
-        try:
-            runnable = make()
-            executor.add_node(runnable.node)
-            if runnable.start():
-                executor.spin()
-            elif rclpy.utilities.ok():
-                code = 1
-        except RuntimeError:
-            # A signal shuts the context down before it interrupts: what is published in between
-            # fails, for example the end of a transition.
-            if rclpy.utilities.ok():
-                raise
+        end.watch()
+        with end.interruptible():
+            is_started = program.start(make)
+        if is_started:
+            program.spin()
+        elif rclpy.utilities.ok():
+            code = 1
     except ParameterError as error:
         get_logger('pose_tracking_ros').fatal(str(error))
         code = 1
     except (KeyboardInterrupt, ExternalShutdownException, ProgramEnd):
         code = 0
+    except RuntimeError:
+        # When somebody else has shut the context down, everything fails that publishes.
+        if rclpy.utilities.ok():
+            raise
     finally:
-        # A terminal and launch both send SIGINT, so it often comes twice.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if runnable is not None and runnable.stop(_STOP_TIMEOUT_S):
-            # Without its thread the node can go. Its shared memory is removed with the context,
-            # which lives until the last part of the node is collected; destroying a life cycle
-            # node leaves its state machine.
-            executor.shutdown()
-            try:
-                runnable.node.destroy_node()
-            except (ValueError, RuntimeError) as error:
-                # Interrupted between two of rclpy's own steps, a publisher is only half made. The
-                # process ends, and the system takes back what is left.
-                get_logger('pose_tracking_ros').debug(f'not all of the node is released: {error}')
-            runnable = None
-            gc.collect()
-            rclpy.utilities.try_shutdown()
-            rclpy.utilities.get_default_context().destroy()
+        end.finish()
     return code
 
 
@@ -138,6 +179,10 @@ def leave(code: int) -> NoReturn:
     With torch loaded that takes one to two seconds, several on a busy machine, in which launch
     loses patience; and a thread may still be inside the network.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # Whoever read it may have ended first.
+        with contextlib.suppress(OSError):
+            stream.flush()
+    # rclpy's logger writes past Python.
+    ctypes.CDLL(None).fflush(None)
     os._exit(code)

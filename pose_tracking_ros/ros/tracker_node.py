@@ -10,6 +10,12 @@ default, the first two happen by themselves.
 
 from __future__ import annotations
 
+if __name__ == '__main__':
+    # Before anything slow is imported, so that a signal in the meantime ends it with 0.
+    from pose_tracking_ros.ros.program_start import end_at_once_on_signals
+
+    end_at_once_on_signals()
+
 import functools
 import traceback
 from collections.abc import Callable, Sequence
@@ -170,10 +176,18 @@ class TrackerNode(LifecycleNode):
         return bool(self.trigger_configure() == success and self.trigger_activate() == success)
 
     def stop(self, timeout_s: float) -> bool:
-        """End the worker without waiting for stored images; return whether it ended in time."""
+        """End the worker without waiting for stored images; return whether it ended in time.
+
+        What is shown in RViz is taken back.
+        """
         self._mailbox.clear()
         self._mailbox.close()
-        return self._worker is None or self._worker.join(timeout_s)
+        if self._worker is None:
+            return True
+        has_ended = self._worker.join(timeout_s)
+        if has_ended and self._processor is not None and self.context.ok():
+            self._processor.finish()
+        return has_ended
 
     @_telling
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -13,6 +13,12 @@ the time of its publication, as from a live camera, and looping goes unnoticed.
 
 from __future__ import annotations
 
+if __name__ == '__main__':
+    # Before anything slow is imported, so that a signal in the meantime ends it with 0.
+    from pose_tracking_ros.ros.program_start import end_at_once_on_signals
+
+    end_at_once_on_signals()
+
 import math
 import threading
 import time
