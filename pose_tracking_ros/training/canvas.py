@@ -77,10 +77,35 @@ def place(
         flip = True
     else:
         flip = False
-    matrix = np.column_stack([turn, offset])
+    return draw_picture(canvas, cell, image, labels, np.column_stack([turn, offset]), flip)
+
+
+def draw_picture(
+    canvas: np.ndarray,
+    cell: tuple[int, int, int, int],
+    image: np.ndarray,
+    labels: Labels,
+    matrix: Float[np.ndarray, '2 3'],
+    flip: bool,
+) -> Labels:
+    """Draw a picture into a cell of the canvas.
+
+    Args:
+        canvas: drawn on, in place.
+        cell: x1, y1, x2, y2 on the canvas.
+        image: the picture.
+        labels: of the picture.
+        matrix: from px of the picture to px of the cell; edges, not middles, are whole numbers.
+        flip: whether the matrix mirrors, so that left and right joints trade names.
+
+    Returns:
+        The labels that are left, on the canvas.
+    """
+    x1, y1, x2, y2 = cell
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     # warpAffine speaks of pixel centres as integers, we of half integers.
     centred = matrix.copy()
-    centred[:, 2] += turn @ np.array([0.5, 0.5]) - 0.5
+    centred[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
     canvas[y1:y2, x1:x2] = cv2.warpAffine(
         image,
         centred,
@@ -95,17 +120,16 @@ def _moved(
     labels: Labels, matrix: np.ndarray, flip: bool, cell: tuple[int, int, int, int]
 ) -> Labels:
     low, high = np.array(cell[:2], np.float32), np.array(cell[2:], np.float32)
-    origin = low
-    boxes, left = _moved_boxes(labels.boxes, matrix, origin, low, high)
+    boxes, left = moved_boxes(labels.boxes, matrix, low, high)
     keypoints = labels.keypoints.copy()
-    keypoints[..., :2] = keypoints[..., :2] @ matrix[:, :2].T + matrix[:, 2] + origin
+    keypoints[..., :2] = keypoints[..., :2] @ matrix[:, :2].T + matrix[:, 2] + low
     if flip:
         keypoints = keypoints[:, COCO_17.flip_order]
     outside = ((keypoints[..., :2] < low) | (keypoints[..., :2] >= high)).any(-1)
     keypoints[..., 2][outside] = 0
     kept = left >= _MIN_LEFT_SHARE
     gone = (left > 0) & ~kept
-    ignored, ignored_left = _moved_boxes(labels.ignored, matrix, origin, low, high)
+    ignored, ignored_left = moved_boxes(labels.ignored, matrix, low, high)
     return Labels(
         boxes=boxes[kept],
         keypoints=keypoints[kept],
@@ -114,11 +138,21 @@ def _moved(
     )
 
 
-def _moved_boxes(
-    boxes: np.ndarray, matrix: np.ndarray, origin: np.ndarray, low: np.ndarray, high: np.ndarray
+def moved_boxes(
+    boxes: Float[np.ndarray, 'box 4'],
+    matrix: Float[np.ndarray, '2 3'],
+    low: Float[np.ndarray, '2'],
+    high: Float[np.ndarray, '2'],
 ) -> tuple[Float[np.ndarray, 'box 4'], Float[np.ndarray, 'box']]:
-    """Return the moved, clipped boxes and the share of each that is left."""
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2] + origin
+    """Return the boxes of a picture on the canvas, clipped, and the share of each that is left.
+
+    Args:
+        boxes: corners, px of the picture.
+        matrix: from px of the picture to px of the cell.
+        low: left upper corner of the cell.
+        high: right lower one.
+    """
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2] + low
     # For the small turns used, a person's box hardly grows: keep its size, times the scale.
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     half = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale

@@ -39,12 +39,8 @@ from pose_tracking_ros.training.config import OptimiserSettings, TrainingConfig
 from pose_tracking_ros.training.losses.keypoints import DECODING_OF, expect_nothing
 from pose_tracking_ros.training.objective import Objective, identity_loss_of
 from pose_tracking_ros.training.pictures import PictureSet
-from pose_tracking_ros.training.scenes import (
-    Batch,
-    CanvasBatches,
-    DetectionCanvases,
-    IdentityCanvases,
-)
+from pose_tracking_ros.training.scenes import Batch, CanvasBatches, IdentityCanvases
+from pose_tracking_ros.training.sifp import detection_canvases
 
 # Batches over which the norm statistics of the averaged weights are measured.
 _SETTLING_BATCHES = 32
@@ -126,7 +122,7 @@ class Run:
     def _open_data(self, root: Path) -> CanvasBatches:
         config = self.config
         pictures = PictureSet(root / config.data.annotations, root / config.data.images)
-        detection = DetectionCanvases(pictures, config.canvas)
+        detection = detection_canvases(pictures, config.canvas)
         self._identities = None
         if config.data.reid_crops:
             self._identities = IdentityCanvases(

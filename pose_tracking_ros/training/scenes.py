@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training.canvas import FILL, Canvas, change_colours, joined, place
 from pose_tracking_ros.training.partial_views import Window, cropped, hide_patch, random_part
 from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet, decoded_rgb
+from pose_tracking_ros.training.scale_ranges import PyramidSettings
 
 # Corners x1, y1, x2, y2 on the canvas, px.
 Cell = tuple[int, int, int, int]
@@ -40,6 +42,9 @@ class CanvasSettings:
         max_scale: largest.
         max_rotation_deg: pictures turn by up to so much.
         source_weights: how often pictures of a source are drawn, 1 if not named.
+        sampling: `composed` (the above), or `sifp`: crops from the pyramid of one picture, to
+            which of the above only `size_px` and `source_weights` apply.
+        pyramid: of `sifp`.
     """
 
     size_px: int
@@ -51,6 +56,8 @@ class CanvasSettings:
     max_scale: float
     max_rotation_deg: float
     source_weights: dict[str, float]
+    sampling: Literal['composed', 'sifp'] = 'composed'
+    pyramid: PyramidSettings = field(default_factory=PyramidSettings)
 
 
 class DetectionCanvases:
@@ -80,7 +87,10 @@ class DetectionCanvases:
                 x, y = rng.integers(int(side * 0.35), int(side * 0.65), 2)
                 cells = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
             parts = [self._picture(canvas, cell, rng) for cell in cells]
-        return Canvas(change_colours(canvas, rng), joined(parts))
+        return self._finished(canvas, joined(parts), rng)
+
+    def _finished(self, canvas: np.ndarray, labels: Labels, rng: np.random.Generator) -> Canvas:
+        return Canvas(change_colours(canvas, rng), labels)
 
     def _picture(self, canvas: np.ndarray, cell: Cell, rng: np.random.Generator) -> Labels:
         settings = self._settings
