@@ -141,3 +141,38 @@ POSETRACK_15 = Skeleton(
 )
 
 SKELETONS = {skeleton.name: skeleton for skeleton in (COCO_17, POSETRACK_15)}
+
+# Joints as other datasets' label files order them; maps go by name (`Skeleton.order_from`).
+_LIMBS_DOWN = COCO_17.joints[COCO_17.index('left_shoulder') :]
+_UP_RIGHT_DOWN_LEFT = (
+    *(f'right_{part}' for part in ('ankle', 'knee', 'hip')),
+    *(f'left_{part}' for part in ('hip', 'knee', 'ankle')),
+)
+_ARM_TO_ARM = (
+    *(f'right_{part}' for part in ('wrist', 'elbow', 'shoulder')),
+    *(f'left_{part}' for part in ('shoulder', 'elbow', 'wrist')),
+)
+LABEL_LAYOUTS: dict[str, tuple[str, ...]] = {
+    'coco': COCO_17.joints,
+    'crowdpose': (*_LIMBS_DOWN, 'head', 'neck'),
+    # Halpe's body and feet; 68 points of the face and 42 of the hands follow.
+    'halpe': (
+        *COCO_17.joints,
+        'head',
+        'neck',
+        'hip',
+        *(f'{side}_{part}' for part in ('big_toe', 'small_toe', 'heel')
+          for side in ('left', 'right')),
+    ),
+    # COCO-WholeBody's body and feet; 68 points of the face and 42 of the hands follow.
+    'coco_wholebody': (
+        *COCO_17.joints,
+        *(f'{side}_{part}' for side in ('left', 'right')
+          for part in ('big_toe', 'small_toe', 'heel')),
+    ),
+    'mpii': (*_UP_RIGHT_DOWN_LEFT, 'pelvis', 'thorax', 'upper_neck', 'head_top', *_ARM_TO_ARM),
+    # PoseTrack 2018 and 2021 keep places for ears that nobody labelled.
+    'posetrack': ('nose', 'head_bottom', 'head_top', 'left_ear', 'right_ear', *_LIMBS_DOWN),
+    # PoseTrack 2017 numbers its points in this order.
+    'posetrack_2017': (*_UP_RIGHT_DOWN_LEFT, *_ARM_TO_ARM, 'head_bottom', 'nose', 'head_top'),
+}  # fmt: skip
