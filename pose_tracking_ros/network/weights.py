@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from pose_tracking_ros.network.backbone import Stages
 from pose_tracking_ros.network.calibration import ScoreCalibration
 from pose_tracking_ros.network.heatmaps import DECODINGS, DEFAULT_DECODING, Decoding
 from pose_tracking_ros.network.model import MultiTaskNetwork
@@ -200,85 +198,6 @@ def model_folders() -> list[Path]:
     # <prefix>/local/lib/...: the share folder is beside one of the parents.
     shares = (parent / 'share' for parent in Path(__file__).resolve().parents)
     return folders + [share / 'pose_tracking_ros' / 'models' for share in shares]
-
-
-def load_mobilenet(backbone: Stages, path: Path) -> None:
-    """Start `lite`'s backbone from ImageNet weights in torchvision's `mobilenet_v2` naming.
-
-    Batch norm in the file is folded into the convolutions.
-
-    Raises:
-        WeightsError: the file does not hold that network.
-    """
-    state = _load_torch(path)
-    tensors: dict[str, torch.Tensor] = {}
-    for name, value in state.items():
-        if name.startswith('features.') and name.endswith('weight') and value.dim() == 4:
-            norm = _norm_after(name)
-            scale, shift = _folded_norm(state, norm, path)
-            tensors[name] = value.float() * scale[:, None, None, None]
-            tensors[name.removesuffix('weight') + 'bias'] = shift
-    own = backbone.state_dict()
-    names = _torchvision_names(backbone)
-    missing = [name for name in names.values() if name not in tensors]
-    if missing:
-        raise WeightsError(
-            f'{path}: expected torchvision mobilenet_v2 weights; {len(missing)} arrays are '
-            f'missing, for example {missing[0]}'
-        )
-    backbone.load_state_dict({name: tensors[names[name]] for name in own})
-
-
-def _norm_after(convolution: str) -> str:
-    # features.0.0.weight -> features.0.1; features.2.conv.0.0.weight -> features.2.conv.0.1;
-    # features.2.conv.2.weight (the last, without activation) -> features.2.conv.3
-    parts = convolution.split('.')[:-1]
-    parts[-1] = str(int(parts[-1]) + 1)
-    return '.'.join(parts)
-
-
-def _folded_norm(
-    state: dict[str, torch.Tensor], norm: str, path: Path
-) -> tuple[torch.Tensor, torch.Tensor]:
-    try:
-        weight, bias, mean, var = (
-            state[f'{norm}.{name}'].float()
-            for name in ('weight', 'bias', 'running_mean', 'running_var')
-        )
-    except KeyError as error:
-        raise WeightsError(
-            f'{path}: expected a batch norm {error} beside its convolution'
-        ) from error
-    scale = weight / (var + 1e-5).sqrt()
-    return scale, bias - mean * scale
-
-
-def _torchvision_names(backbone: Stages) -> dict[str, str]:
-    """Map this backbone's names to torchvision's, whose blocks are numbered through."""
-    names, first = {}, 0
-    for stage_name, stage in backbone.stages.items():
-        assert isinstance(stage, nn.Sequential)
-        for name in stage.state_dict():
-            number, rest = name.split('.', 1)
-            names[f'stages.{stage_name}.{name}'] = f'features.{first + int(number)}.{rest}'
-        first += len(stage)
-    return names
-
-
-def _load_torch(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise WeightsError(f'weights: no file {path}')
-    try:
-        # weights_only: a file of arrays cannot run code.
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
-        raise WeightsError(
-            f'{path}: not a file of arrays saved by torch, or holds more than arrays: '
-            f'{str(error).splitlines()[0]}'
-        ) from error
-    if not isinstance(state, dict):
-        raise WeightsError(f'{path}: expected a dictionary of arrays, got {type(state).__name__}')
-    return state
 
 
 def _load_all(network: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:

@@ -77,8 +77,9 @@ class TrainingConfig:
         seed: of everything random.
         precision: Lightning Fabric's name, for example `bf16-mixed`; `auto` takes that where the
             device computes in bfloat16, else `32-true`.
-        start: checkpoint to start from (a path, or `shipped`), empty for the backbone alone. It
-            goes before `data.backbone`.
+        start: checkpoint to start from: a path, `shipped`, or for `fastpose-50` a `.pth` file of
+            torchvision's Keypoint R-CNN; empty for the backbone alone. It goes before
+            `data.backbone`.
         workers: processes that compose canvases.
         save_every_steps: interval of checkpoints.
         data: where the data lies.

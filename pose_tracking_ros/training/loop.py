@@ -29,18 +29,15 @@ from pose_tracking_ros.network.backbone import freeze_first_blocks
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.presets import EMBEDDING_DIM, build_network
 from pose_tracking_ros.network.weights import (
-    load_mobilenet,
-    load_network,
     save_weights,
-    shipped_weights,
 )
 from pose_tracking_ros.training.averaging import AveragedWeights, settle_norms
 from pose_tracking_ros.training.config import OptimiserSettings, TrainingConfig
-from pose_tracking_ros.training.losses.keypoints import DECODING_OF, expect_nothing
 from pose_tracking_ros.training.objective import Objective, identity_loss_of
 from pose_tracking_ros.training.pictures import PictureSet
 from pose_tracking_ros.training.scenes import Batch, CanvasBatches, IdentityCanvases
 from pose_tracking_ros.training.sifp import detection_canvases
+from pose_tracking_ros.training.start import starting_network
 
 # Batches over which the norm statistics of the averaged weights are measured.
 _SETTLING_BATCHES = 32
@@ -88,7 +85,7 @@ class Run:
         self.fabric = Fabric(accelerator='auto', devices='auto', precision=precision)  # type: ignore[arg-type]
         torch.manual_seed(config.seed)
         self.batches = self._open_data(data_root)
-        self.network = self._starting_network(data_root)
+        self.network = starting_network(config, data_root)
         freeze_first_blocks(self.network.backbone, config.optimiser.frozen_blocks)
         identities = self._identities.identity_count if self._identities else 0
         objective = Objective(
@@ -102,22 +99,6 @@ class Run:
         self.averaged = AveragedWeights(self.network, config.optimiser.ema_decay)
         self.objective, self.optimiser = self.fabric.setup(objective, optimiser)
         self._resume()
-
-    def _starting_network(self, root: Path) -> MultiTaskNetwork:
-        config = self.config
-        if config.start:
-            shipped = config.start == 'shipped'
-            path = shipped_weights(config.preset) if shipped else Path(config.start)
-            network = load_network(config.preset, path)[0].float().train()
-        else:
-            network = build_network(config.preset)
-            if config.data.backbone:
-                load_mobilenet(network.backbone, root / config.data.backbone)
-        wanted = DECODING_OF[config.objective.pose_loss]
-        if wanted == 'sigmoid_peak' and network.decoding != wanted:
-            head = network.pose_head
-            expect_nothing(head, config.objective.sigma_cells, math.prod(head.heatmap))
-        return network
 
     def _open_data(self, root: Path) -> CanvasBatches:
         config = self.config

@@ -13,10 +13,10 @@ from torchvision.models import mobilenet_v2
 from pose_tracking_ros.network import weights as weights_module
 from pose_tracking_ros.network.backbone import mobilenet_stages
 from pose_tracking_ros.network.presets import build_network
+from pose_tracking_ros.network.starting_points import load_backbone
 from pose_tracking_ros.network.weights import (
     FORMAT,
     WeightsError,
-    load_mobilenet,
     load_network,
     save_weights,
     shipped_weights,
@@ -82,7 +82,7 @@ def test_hostile_backbone_is_not_executed(tmp_path: Path) -> None:
     path = tmp_path / 'backbone.pt'
     torch.save({'features.0.0.weight': Hostile()}, path)
     with pytest.raises(WeightsError, match='holds more than arrays'):
-        load_mobilenet(mobilenet_stages(folded=True), path)
+        load_backbone(mobilenet_stages(folded=True), path)
     assert not (tmp_path / 'executed').exists()
 
 
@@ -149,7 +149,7 @@ def test_mobilenet_start_computes_what_torchvision_computes(tmp_path: Path) -> N
     path = tmp_path / 'imagenet.pt'
     torch.save(reference.state_dict(), path)
     backbone = mobilenet_stages(folded=True)
-    load_mobilenet(backbone, path)
+    load_backbone(backbone, path)
     x = torch.rand(1, 3, 64, 64)
     expected = reference.eval().features[:18](x)
     assert torch.allclose(backbone.eval()(x)['c5'], expected, atol=1e-4)
@@ -159,4 +159,4 @@ def test_mobilenet_start_from_something_else(tmp_path: Path) -> None:
     path = tmp_path / 'other.pt'
     torch.save({'layer.weight': torch.zeros(1)}, path)
     with pytest.raises(WeightsError, match='arrays are missing, for example features.0.0.weight'):
-        load_mobilenet(mobilenet_stages(folded=True), path)
+        load_backbone(mobilenet_stages(folded=True), path)

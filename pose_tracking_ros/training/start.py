@@ -1,0 +1,46 @@
+"""What the weights are before the first step."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from pose_tracking_ros.network.model import MultiTaskNetwork
+from pose_tracking_ros.network.presets import build_network
+from pose_tracking_ros.network.starting_points import load_backbone, load_keypoint_rcnn
+from pose_tracking_ros.network.weights import load_network, shipped_weights
+from pose_tracking_ros.training.config import TrainingConfig
+from pose_tracking_ros.training.losses.keypoints import DECODING_OF, expect_nothing
+
+# How torch saves; checkpoints of this project are `.safetensors`.
+_TORCH_SUFFIXES = ('.pth', '.pt')
+
+
+def starting_network(config: TrainingConfig, root: Path) -> MultiTaskNetwork:
+    """Return the network to train, in training mode.
+
+    Args:
+        config: `start` goes before `data.backbone`; without both, weights are random.
+        root: folder of the data.
+
+    Raises:
+        WeightsError: a file is missing, damaged, or of another network.
+    """
+    network = _loaded(config, root).float().train()
+    wanted = DECODING_OF[config.objective.pose_loss]
+    if wanted == 'sigmoid_peak' and network.decoding != wanted:
+        head = network.pose_head
+        expect_nothing(head, config.objective.sigma_cells, math.prod(head.heatmap))
+    return network
+
+
+def _loaded(config: TrainingConfig, root: Path) -> MultiTaskNetwork:
+    path = shipped_weights(config.preset) if config.start == 'shipped' else Path(config.start)
+    if config.start and path.suffix not in _TORCH_SUFFIXES:
+        return load_network(config.preset, path)[0]
+    network = build_network(config.preset)
+    if config.start:
+        load_keypoint_rcnn(network, path)
+    elif config.data.backbone:
+        load_backbone(network.backbone, root / config.data.backbone)
+    return network
