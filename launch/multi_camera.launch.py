@@ -2,11 +2,14 @@
 
 ros2 launch pose_tracking_ros multi_camera.launch.py cameras:=front,rear
 ros2 launch pose_tracking_ros multi_camera.launch.py cameras:=front,rear image:=color/image_raw
+ros2 launch pose_tracking_ros multi_camera.launch.py cameras:=front,rear one_process:=true
 
 The first subscribes to /front/image_raw and /rear/image_raw and publishes /front/tracked_poses and
-/rear/tracked_poses. Track ids are those of each camera: a person seen by both has two.
+/rear/tracked_poses. Track ids are those of each camera: a person seen by both has two. The last
+does the same with one network in memory.
 """
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from launch.actions import (
     OpaqueFunction,
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import Node
 
 from launch import LaunchDescription
 
@@ -53,6 +57,20 @@ def generate_launch_description():
             ),
             DeclareLaunchArgument(
                 'namespace', default_value='', description='Put before the names of the cameras.'
+            ),
+            DeclareLaunchArgument(
+                'one_process',
+                default_value='false',
+                choices=TRUTHS,
+                description='true: one process and one network for all cameras. false: a process '
+                'for each.',
+            ),
+            DeclareLaunchArgument(
+                'share_gallery',
+                default_value='false',
+                choices=TRUTHS,
+                description='A person enrolled on one camera is called by name on all of them; '
+                'needs one_process:=true.',
             ),
             DeclareLaunchArgument(
                 'image_transport',
@@ -111,8 +129,15 @@ def generate_launch_description():
 
 
 def start(context):
-    """Return a tracker for each camera."""
+    """Return a tracker for each camera, or one process with all of them."""
     values = dict(context.launch_configurations)
+    cameras = cameras_in(values['cameras'])
+    if values['one_process'] == 'true':
+        return one_process(cameras, values)
+    if values['share_gallery'] == 'true':
+        raise RuntimeError(
+            'share_gallery: expected one_process:=true with it: processes do not share a gallery'
+        )
     return [
         # A group of its own: arguments of one camera do not reach the next.
         GroupAction(
@@ -123,8 +148,42 @@ def start(context):
                 )
             ]
         )
-        for camera in cameras_in(values['cameras'])
+        for camera in cameras
     ]
+
+
+def one_process(cameras, values):
+    """Return the process that holds the trackers of all cameras."""
+    tracker = tracker_launch_file()
+    values = values | {'camera_name': '', 'depth': ''}
+    namespace = values['namespace'].strip('/')
+    own = {
+        'cameras': tracker.text(','.join(cameras)),
+        'share_gallery': values['share_gallery'] == 'true',
+    }
+    return [
+        *tracker.profile_actions(values['dds_profile']),
+        Node(
+            package='pose_tracking_ros',
+            executable='multi_camera_node',
+            # Without name: launch would write the parameters for a node of that name alone, and
+            # they are for those of the cameras.
+            parameters=[values['params_file'], tracker.tracker_parameters(values), own],
+            **tracker.common(
+                values | {'namespace': f'/{namespace}' if namespace else ''},
+                tracker.camera_remappings(values),
+            ),
+        ),
+    ]
+
+
+def tracker_launch_file():
+    """Return tracker.launch.py as a module: what it does for one camera counts for all."""
+    path = SHARE / 'launch' / 'tracker.launch.py'
+    spec = importlib.util.spec_from_file_location('tracker_launch_file', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def cameras_in(text):

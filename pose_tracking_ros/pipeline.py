@@ -6,6 +6,7 @@ The node, the demo and bag replay all run this same object.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -113,8 +114,19 @@ class SettingsSource(Protocol):
         """Return the settings of a class."""
 
 
-def make_pipeline(engine: Engine, settings: SettingsSource) -> Pipeline:
+KnowPeople = Callable[[str, int, GallerySettings], KnownPeople]
+"""Makes or finds the people known by name, for a network, a length of embeddings and settings."""
+
+
+def make_pipeline(
+    engine: Engine, settings: SettingsSource, know_people: KnowPeople = KnownPeople
+) -> Pipeline:
     """Return the pipeline for a loaded network and the settings of all the rest.
+
+    Args:
+        engine: the loaded network.
+        settings: of the rest.
+        know_people: where the gallery comes from; one of its own, unless given.
 
     Raises:
         GalleryError: the file of known people cannot be used.
@@ -124,6 +136,6 @@ def make_pipeline(engine: Engine, settings: SettingsSource) -> Pipeline:
         Tracker(settings.get(TrackerSettings)),
         settings.get(PoseNmsSettings),
         settings.get(CameraMotionSettings),
-        KnownPeople(engine.model_id, engine.embedding_dim, settings.get(GallerySettings)),
+        know_people(engine.model_id, engine.embedding_dim, settings.get(GallerySettings)),
         settings.get(ImageInputSettings),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import (
@@ -90,6 +90,7 @@ class ParameterStore:
         settings_classes: dataclasses of `settings/`; their field names must not repeat.
         is_locked: whether settings that are neither live nor read at start are in use now.
         on_change: called after parameters have changed.
+        of_others: names that may be given to the process for its other nodes.
 
     Raises:
         ParameterError: a value given at start (command line, parameter file) is not usable.
@@ -102,6 +103,7 @@ class ParameterStore:
         *,
         is_locked: Callable[[], bool] = lambda: False,
         on_change: Callable[[], None] = lambda: None,
+        of_others: Collection[str] = (),
     ) -> None:
         self._node = node
         self._is_locked = is_locked
@@ -135,7 +137,7 @@ class ParameterStore:
         else:
             # Humble knows one callback only; nobody after us can refuse what we accept.
             node.add_on_set_parameters_callback(self._validate_and_take_over)
-        self._warn_of_unknown(given)
+        self._warn_of_unknown(given.keys() - set(of_others))
 
     def get(self, settings_class: type[SettingsT]) -> SettingsT:
         """Return the current settings of a class."""
@@ -150,9 +152,9 @@ class ParameterStore:
             if field.name in given
         }
 
-    def _warn_of_unknown(self, given: dict[str, Any]) -> None:
+    def _warn_of_unknown(self, given: Collection[str]) -> None:
         """Tell of parameters that nobody reads; a misspelt name would go unnoticed otherwise."""
-        for name in given:
+        for name in sorted(given):
             if self._node.has_parameter(name) or name.startswith('qos_overrides.'):
                 continue
             near = difflib.get_close_matches(name, self._class_of, n=1)

@@ -110,7 +110,7 @@ class _Program:
         if runnable is not None:
             runnable.stop(wait_s)
             self._executor.shutdown()
-            _destroy(runnable.node)
+            destroy(runnable.node)
             del runnable
         # For a node that was only half made when the signal came.
         gc.collect()
@@ -118,7 +118,8 @@ class _Program:
         rclpy.utilities.get_default_context().destroy()
 
 
-def _destroy(node: Node) -> None:
+def destroy(node: Node) -> None:
+    """Destroy a node, also one that is only half made, with its life cycle."""
     try:
         node.destroy_node()
         if isinstance(node, LifecycleNode):

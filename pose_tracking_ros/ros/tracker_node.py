@@ -18,7 +18,7 @@ if __name__ == '__main__':
 
 import functools
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -58,11 +58,12 @@ from pose_tracking_ros.settings import (
     TrackerSettings,
 )
 from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.tracking.known_people import KnownPeople
 from pose_tracking_ros.viewing.overlay import draw_tracks
 
 if TYPE_CHECKING:
     from pose_tracking_ros.inference.engine import Engine
-    from pose_tracking_ros.pipeline import Pipeline
+    from pose_tracking_ros.pipeline import KnowPeople, Pipeline
     from pose_tracking_ros.ros.processor import Processor
 
 EngineFactory = Callable[[NetworkSettings], 'Engine']
@@ -73,7 +74,12 @@ _CHECK_PERIOD_S = 0.5
 _DRAIN_TIMEOUT_S = 20.0
 
 
-def _load_engine(settings: NetworkSettings) -> Engine:
+def load_telling(settings: NetworkSettings) -> Engine:
+    """Return an engine for the settings; what happens meanwhile is logged.
+
+    Raises:
+        ValueError: see `load_engine`; likewise OSError, RuntimeError and ImportError.
+    """
     # Importing torch takes seconds; here, an interrupt in the meantime ends the program cleanly.
     from pose_tracking_ros.inference import load_engine
 
@@ -103,6 +109,8 @@ class TrackerNode(LifecycleNode):
         load: makes the engine; loads the network if not given.
         draw: draws the annotated image; the project's overlay if not given.
         find_transform: to the frame in which people are placed; tf2 if not given.
+        know_people: makes or finds the gallery; one of its own if not given.
+        parameters_of_others: names that may be given to the process for its other nodes.
         options: passed on to the node (`context`, `parameter_overrides`, `namespace`, ...).
 
     Raises:
@@ -111,13 +119,16 @@ class TrackerNode(LifecycleNode):
 
     def __init__(
         self,
-        load: EngineFactory = _load_engine,
+        load: EngineFactory = load_telling,
         draw: Draw = draw_tracks,
         find_transform: FindTransform | None = None,
+        know_people: KnowPeople = KnownPeople,
+        parameters_of_others: Collection[str] = (),
         **options: Any,
     ) -> None:
         super().__init__('tracker_node', **options)
         self._load = load
+        self._know_people = know_people
         self._draw = draw
         self._store = ParameterStore(
             self,
@@ -132,6 +143,7 @@ class TrackerNode(LifecycleNode):
                 NodeSettings,
             ),
             is_locked=lambda: self._pipeline is not None,
+            of_others=parameters_of_others,
         )
         self._health = Health(self.get_logger().warning)
         self._meter = ActivityMeter()
@@ -200,7 +212,7 @@ class TrackerNode(LifecycleNode):
         try:
             engine = SparingEngine(self._load(network), network, self._tell_of_memory)
             engine.warm_up()
-            pipeline = make_pipeline(engine, self._store)
+            pipeline = make_pipeline(engine, self._store, self._know_people)
         except (OSError, ValueError, RuntimeError, ImportError) as error:
             self.get_logger().error(f'cannot be configured: {error}')
             return TransitionCallbackReturn.FAILURE

@@ -29,6 +29,11 @@ class Task:
         """Whether the function has returned or raised."""
         return self._result.done()
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What the function raised, if it has ended that way."""
+        return self._result.exception() if self._result.done() else None
+
     def raise_failure(self) -> None:
         """Raise what the function raised, if it has ended that way.
 

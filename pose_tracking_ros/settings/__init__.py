@@ -12,6 +12,7 @@ from pose_tracking_ros.settings.image_input import ImageInputSettings
 from pose_tracking_ros.settings.limits import Limits, check_settings, limits_of, setting
 from pose_tracking_ros.settings.network import NetworkSettings
 from pose_tracking_ros.settings.nodes import (
+    MultiCameraSettings,
     NodeSettings,
     PoseRecorderSettings,
     VideoSourceSettings,
@@ -25,6 +26,7 @@ __all__ = [
     'GallerySettings',
     'ImageInputSettings',
     'Limits',
+    'MultiCameraSettings',
     'NetworkSettings',
     'NodeSettings',
     'PoseNmsSettings',

@@ -167,3 +167,38 @@ class PoseRecorderSettings:
     def __post_init__(self) -> None:
         """Check the values."""
         check_settings(self)
+
+
+@dataclass(frozen=True)
+class MultiCameraSettings:
+    """Which cameras one process serves, and what they share."""
+
+    cameras: str = setting(
+        '',
+        'Names of the cameras, which are their namespaces too, separated by commas; for example '
+        'front,rear.',
+        startup=True,
+    )
+    share_gallery: bool = setting(
+        False, 'A person enrolled on one camera is called by name on all of them.', startup=True
+    )
+    max_batch: int = setting(
+        4,
+        'At most so many images of different cameras go through the network together, where that '
+        'saves time (torch on a GPU). 1: one after another.',
+        low=1,
+        high=64,
+        startup=True,
+    )
+    max_batch_wait_s: float = setting(
+        0.0,
+        'How long an image may be held back for those of other cameras to join it.',
+        unit='s',
+        low=0.0,
+        high=1.0,
+        startup=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_settings(self)

@@ -5,14 +5,16 @@ This is all that a running pipeline needs of `gallery`, `gallery_file` and `iden
 
 from __future__ import annotations
 
+import copy
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pose_tracking_ros.people import Track, TrackEvent
 from pose_tracking_ros.settings import GallerySettings
-from pose_tracking_ros.tracking.gallery import Contents, Gallery
+from pose_tracking_ros.tracking.gallery import Contents, Gallery, GalleryError
 from pose_tracking_ros.tracking.gallery_file import load_gallery, save_gallery
 from pose_tracking_ros.tracking.identification import Identifier, with_names
 
@@ -43,6 +45,31 @@ class KnownPeople:
         self._settings = settings
         # Held from a change until it is on disk, so that an older state never replaces a newer.
         self._changing = threading.Lock()
+
+    def for_another_camera(self) -> KnownPeople:
+        """Return the same people, gallery, file and limits, for the tracks of another camera."""
+        other = copy.copy(self)
+        other._identifier = Identifier(self._gallery, self._settings)
+        return other
+
+    def check_shareable(self, model_id: str, settings: GallerySettings) -> None:
+        """Check that a camera with this network and these settings can use the same people.
+
+        Raises:
+            GalleryError: it cannot; says why, and what to do.
+        """
+        remedy = 'give all cameras the same, or set share_gallery to false'
+        if model_id != self._gallery.model_id:
+            raise GalleryError(
+                f'the cameras share one gallery: expected the network {self._gallery.model_id} '
+                f'as of the others, got {model_id}, whose looks cannot be compared; {remedy}'
+            )
+        path = Path(settings.gallery_file).expanduser() if settings.gallery_file else None
+        if path != self._path:
+            raise GalleryError(
+                f'gallery_file: the cameras share one gallery: expected {str(self._path or "")!r} '
+                f'as of the others, got {settings.gallery_file!r}; {remedy}'
+            )
 
     @property
     def contents(self) -> Contents:
@@ -108,3 +135,39 @@ class KnownPeople:
     def _save(self) -> None:
         if self._path is not None:
             save_gallery(self._gallery, self._path)
+
+
+class SharedGallery:
+    """Gives several cameras the same people, so that whom one enrolls all call by name.
+
+    Each camera gets a `KnownPeople` for its own tracks; gallery, file and limits are common, the
+    limits being those that any of them applied last. The gallery is freed with the last of them.
+    Safe for use from several threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._opening = threading.Lock()
+        self._in_use: weakref.WeakSet[KnownPeople] = weakref.WeakSet()
+
+    def open(self, model_id: str, dim: int, settings: GallerySettings) -> KnownPeople:
+        """Return the people for one more camera.
+
+        Args:
+            model_id: the network of this camera.
+            dim: length of its embeddings.
+            settings: of this camera.
+
+        Raises:
+            GalleryError: the file cannot be used; or another network or file is in use, whose
+                looks cannot be compared with these.
+        """
+        with self._opening:
+            first = next(iter(self._in_use), None)
+            if first is None:
+                people = KnownPeople(model_id, dim, settings)
+            else:
+                first.check_shareable(model_id, settings)
+                people = first.for_another_camera()
+                people.apply_settings(settings)
+            self._in_use.add(people)
+        return people

@@ -65,7 +65,8 @@ def test_shared_arguments_are_those_of_one_tracker(launch_file):
     """An argument that tracker.launch.py gains is either handed on or known to be left out."""
     single, several = declared(loaded('tracker')), declared(launch_file)
     assert set(launch_file.SHARED) <= set(single)
-    assert set(several) == {*launch_file.SHARED, 'cameras', 'namespace'}
+    own = {'cameras', 'namespace', 'one_process', 'share_gallery'}
+    assert set(several) == {*launch_file.SHARED, *own}
     assert all(len(one.description) > 8 for one in several.values())
     assert several['cameras'].default_value is None
 
@@ -127,3 +128,28 @@ def test_what_is_started_are_trackers_on_the_topics_of_their_cameras(launch_file
         ('/front', 'image_raw', 'camera_info'),
         ('/rear', 'image_raw', 'camera_info'),
     ]
+
+
+def test_one_process_serves_all_cameras_with_the_same_topics(start):
+    from launch_ros.actions import Node
+
+    actions, _ = start(
+        cameras='front, arm/left', one_process='true', namespace='/robot/', device='cpu'
+    )
+    (node,) = [action for action in actions if isinstance(action, Node)]
+    context = LaunchContext()
+
+    def text(value):
+        return value if isinstance(value, str) else perform_substitutions(context, value)
+
+    assert text(node._Node__node_executable) == 'multi_camera_node'
+    assert text(node._Node__node_namespace) == '/robot'
+    # With a name, launch would hand the parameters to that node alone.
+    assert not node._Node__node_name
+    remappings = {text(a): text(b) for a, b in node._Node__remappings}
+    assert (remappings['image'], remappings['camera_info']) == ('image_raw', 'camera_info')
+
+
+def test_processes_do_not_share_a_gallery(start):
+    with pytest.raises(RuntimeError, match='one_process:=true'):
+        start(cameras='front,rear', share_gallery='true')

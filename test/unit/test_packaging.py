@@ -216,7 +216,13 @@ def test_installed_folders_exist():
 def test_programs_exist_as_modules():
     cmake = (ROOT / 'CMakeLists.txt').read_text()
     programs = re.search(r'foreach\(program ([a-z_ ]+)\)', cmake).group(1).split()
-    assert programs == ['doctor', 'pose_recorder', 'tracker_node', 'video_source']
+    assert programs == [
+        'doctor',
+        'multi_camera_node',
+        'pose_recorder',
+        'tracker_node',
+        'video_source',
+    ]
     for program in programs:
         source = (ROOT / 'pose_tracking_ros' / 'ros' / f'{program}.py').read_text()
         names = [n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)]

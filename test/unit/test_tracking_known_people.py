@@ -1,5 +1,7 @@
 """Names in the pipeline: enrolled from a track, kept in a file, given to tracks and events."""
 
+import gc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from pose_tracking_ros.people import EventKind, People
 from pose_tracking_ros.pipeline import Pipeline
 from pose_tracking_ros.settings import GallerySettings, NetworkSettings, TrackerSettings
 from pose_tracking_ros.tracking.gallery import GalleryError
-from pose_tracking_ros.tracking.known_people import KnownPeople
+from pose_tracking_ros.tracking.known_people import KnownPeople, SharedGallery
 from pose_tracking_ros.tracking.tracker import Tracker
 
 IMAGE = np.zeros((240, 320, 3), np.uint8)
@@ -130,3 +132,63 @@ def test_another_distance_counts_at_once():
         GallerySettings(gallery_max_distance=0.1, gallery_keep_margin=0.0)
     )
     assert names(run(running, 40, 4.5)[-1]) == ['']
+
+
+def test_cameras_that_share_a_gallery_name_whom_either_enrolled_and_keep_their_tracks_apart(
+    tmp_path,
+):
+    gallery, path = SharedGallery(), tmp_path / 'people.safetensors'
+    settings = GallerySettings(gallery_file=str(path), gallery_name_after_s=0.0)
+
+    def camera(*looks):
+        known = gallery.open('paper@01', 4, settings)
+        return Pipeline(Engine(*looks), Tracker(TrackerSettings()), known_people=known)
+
+    front, rear = camera(ANNA), camera(BERT, ANNA)
+    track = run(front, 5)[-1].tracks[0]
+    run(rear, 5)
+    front.known_people.enroll('Anna', track.track_id)
+    # Number 1 is Anna's track in front and Bert's at the rear.
+    assert names(run(front, 1, 0.5)[0]) == ['Anna']
+    assert names(run(rear, 1, 0.5)[0]) == ['', 'Anna']
+    rear.known_people.enroll('Bert', 1)
+    assert front.known_people.contents.person_ids == ('Anna', 'Bert')
+    front.known_people.forget('Anna')
+    assert names(run(rear, 1, 0.6)[0]) == ['Bert', '']
+    # The file holds what all of them know; it is read again when nobody knows it any more.
+    del front, rear
+    gc.collect()
+    assert gallery.open('paper@01', 4, settings).contents.person_ids == ('Bert',)
+
+
+def test_a_gallery_is_shared_only_by_equal_networks_and_files(tmp_path):
+    gallery = SharedGallery()
+    settings = GallerySettings(gallery_file=str(tmp_path / 'a.safetensors'))
+    known = gallery.open('paper@01', 4, settings)
+    with pytest.raises(GalleryError, match='paper@01.*paper@02.*share_gallery'):
+        gallery.open('paper@02', 4, settings)
+    with pytest.raises(GalleryError, match=r"gallery_file.*a\.safetensors.*got ''"):
+        gallery.open('paper@01', 4, GallerySettings())
+    del known
+    gallery.open('paper@02', 4, GallerySettings())
+
+
+def test_cameras_enroll_at_the_same_time_and_the_file_holds_all(tmp_path):
+    gallery, path = SharedGallery(), tmp_path / 'people.safetensors'
+    settings = GallerySettings(gallery_file=str(path))
+    cameras = []
+    for _ in range(4):
+        known = gallery.open('paper@01', 4, settings)
+        camera = Pipeline(Engine(ANNA), Tracker(TrackerSettings()), known_people=known)
+        run(camera, 5)
+        cameras.append(camera)
+
+    def enroll(number: int) -> None:
+        for person in range(10):
+            cameras[number].known_people.enroll(f'{number}-{person}', 1)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(enroll, range(4)))
+    everybody = {f'{number}-{person}' for number in range(4) for person in range(10)}
+    assert set(cameras[0].known_people.contents.person_ids) == everybody
+    assert set(KnownPeople('paper@01', 4, settings).contents.person_ids) == everybody
