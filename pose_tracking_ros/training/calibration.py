@@ -26,6 +26,7 @@ from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training.config import ConfigError, load_config
+from pose_tracking_ros.training.mixture import open_pictures
 from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet
 
 # A found person is a labelled one when the boxes overlap at least this much.
@@ -107,12 +108,13 @@ def calibration_error(
 
 
 def observe(
-    engine: NetworkEngine, pictures: PictureSet, which: list[int]
+    engine: NetworkEngine, chosen: list[tuple[PictureSet, list[int]]]
 ) -> tuple[Float[np.ndarray, 'joint'], Bool[np.ndarray, 'joint']]:
     """Return scores and rightness of all joints that the engine finds in some pictures."""
     parts = [
         judged_joints(engine.infer(pictures.image(index)), pictures.labels(index))
-        for index in track(which, description='pictures', transient=True)
+        for pictures, which in chosen
+        for index in track(which, description=pictures.name, transient=True)
     ]
     if not parts:
         raise DataError('calibration: no pictures of that source; see `images[].source`')
@@ -155,14 +157,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         config = load_config(options.config)
-        root = options.data_root
-        pictures = PictureSet(root / config.data.annotations, root / config.data.images)
         network, provenance = load_network(config.preset, options.weights)
         engine = load_engine(
             NetworkSettings(preset=config.preset, weights=str(options.weights), device='cpu')
         )
-        which = [i for i, source in enumerate(pictures.sources) if source == options.source]
-        reported, is_right = observe(engine, pictures, which)
+        chosen = [
+            (
+                pictures,
+                [i for i, source in enumerate(pictures.sources) if source == options.source],
+            )
+            for pictures in open_pictures(config.data, options.data_root)
+        ]
+        reported, is_right = observe(engine, chosen)
         # The engine has applied what the checkpoint says so far: take that back.
         before = provenance.calibration
         z = (logits(reported) - before.offset) / before.slope

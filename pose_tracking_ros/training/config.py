@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
+from pose_tracking_ros.training.datasets import DatasetSettings
 from pose_tracking_ros.training.objective import ObjectiveSettings
 from pose_tracking_ros.training.scenes import CanvasSettings
 
@@ -21,19 +22,44 @@ class ConfigError(ValueError):
 class DataSettings:
     """Where the training data lies, relative to the data folder.
 
+    Either `annotations` and `images`, short for one dataset in the layout of COCO, or `datasets`.
+    `reid_crops` and `reid_split` are short for one more in the layout of Market-1501.
+
     Attributes:
+        backbone: ImageNet weights of the backbone, empty for none.
         annotations: COCO keypoint JSON.
         images: folder of pictures or shards.
-        backbone: ImageNet weights of the backbone, empty for none.
-        reid_crops: zip of person crops, empty for no Re-ID training.
-        reid_split: which identities train.
+        reid_crops: folder or zip of person crops, empty for none.
+        reid_split: which identities train, empty for all.
+        datasets: mixed by weight.
     """
 
-    annotations: str
-    images: str
-    backbone: str
-    reid_crops: str
-    reid_split: str
+    backbone: str = ''
+    annotations: str = ''
+    images: str = ''
+    reid_crops: str = ''
+    reid_split: str = ''
+    datasets: tuple[DatasetSettings, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that there is data, and that it is named once."""
+        if bool(self.annotations) == bool(self.datasets):
+            found = 'both' if self.datasets else 'neither'
+            raise ValueError(f'expected annotations and images, or datasets; found {found}')
+        names = [settings.name for settings in self.mixture]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f'datasets: expected different names; twice: {", ".join(twice)}')
+
+    @property
+    def mixture(self) -> tuple[DatasetSettings, ...]:
+        """All datasets, the short forms spelled out."""
+        found = self.datasets
+        if self.annotations:
+            found = (DatasetSettings('pictures', 'coco', self.images, self.annotations),)
+        if self.reid_crops:
+            found += (DatasetSettings('reid', 'market_1501', self.reid_crops, self.reid_split),)
+        return found
 
 
 @dataclass(frozen=True)
@@ -162,7 +188,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         # The only kind of tuple in configurations: any number of the same.
         if not isinstance(value, list):
             raise ConfigError(f'{where}: expected a list, got {value!r}')
-        return tuple(_value(get_args(hint)[0], one, where) for one in value)
+        kind = get_args(hint)[0]
+        return tuple(_value(kind, one, f'{where}[{n}]') for n, one in enumerate(value))
     kinds: dict[Any, tuple[type, ...]] = {float: (int, float), dict[str, float]: (dict,)}
     wrong_bool = isinstance(value, bool) and hint is not bool
     if not isinstance(value, kinds.get(hint, (hint,))) or wrong_bool:

@@ -33,10 +33,10 @@ from pose_tracking_ros.network.weights import (
 )
 from pose_tracking_ros.training.averaging import AveragedWeights, settle_norms
 from pose_tracking_ros.training.config import OptimiserSettings, TrainingConfig
+from pose_tracking_ros.training.mixture import open_training_data
 from pose_tracking_ros.training.objective import Objective, identity_loss_of
-from pose_tracking_ros.training.pictures import PictureSet
-from pose_tracking_ros.training.scenes import Batch, CanvasBatches, IdentityCanvases
-from pose_tracking_ros.training.sifp import detection_canvases
+from pose_tracking_ros.training.pictures import DataError
+from pose_tracking_ros.training.scenes import Batch, BatchesOrErrors, CanvasBatches
 from pose_tracking_ros.training.start import starting_network
 
 # Batches over which the norm statistics of the averaged weights are measured.
@@ -87,7 +87,7 @@ class Run:
         self.batches = self._open_data(data_root)
         self.network = starting_network(config, data_root)
         freeze_first_blocks(self.network.backbone, config.optimiser.frozen_blocks)
-        identities = self._identities.identity_count if self._identities else 0
+        identities = self._identity_count
         objective = Objective(
             self.network,
             identity_loss_of(config.objective, EMBEDDING_DIM, identities) if identities else None,
@@ -102,19 +102,11 @@ class Run:
 
     def _open_data(self, root: Path) -> CanvasBatches:
         config = self.config
-        pictures = PictureSet(root / config.data.annotations, root / config.data.images)
-        detection = detection_canvases(pictures, config.canvas)
-        self._identities = None
-        if config.data.reid_crops:
-            self._identities = IdentityCanvases(
-                root / config.data.reid_crops,
-                root / config.data.reid_split,
-                detection,
-                config.canvas.size_px,
-            )
+        data = open_training_data(config.data, config.canvas, root)
+        self._identity_count = data.identity_count
         return CanvasBatches(
-            detection,
-            self._identities,
+            data.detection,
+            data.identity,
             config.optimiser.detection_canvases,
             config.optimiser.identity_canvases,
             config.optimiser.steps,
@@ -235,14 +227,17 @@ class Run:
         source = CanvasBatches(
             *self.batches.parts, batches=len(self.batches) * world, seed=self.config.seed
         )
-        loader: DataLoader[Batch] = DataLoader(
-            Subset(source, numbers),
+        loader: DataLoader[Batch | DataError] = DataLoader(
+            Subset(BatchesOrErrors(source), numbers),
             batch_size=None,
             num_workers=self.config.workers,
             prefetch_factor=4 if self.config.workers else None,
             worker_init_fn=_ignore_interrupt,
         )
-        yield from loader
+        for batch in loader:
+            if isinstance(batch, DataError):
+                raise batch
+            yield batch
 
     def _train_step(self, batch: Batch) -> dict[str, float]:
         settings = self.config.optimiser

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -17,7 +14,7 @@ from torch.utils.data import Dataset
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training.canvas import FILL, Canvas, change_colours, joined, place
 from pose_tracking_ros.training.partial_views import Window, cropped, hide_patch, random_part
-from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet, decoded_rgb
+from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet
 from pose_tracking_ros.training.scale_ranges import PyramidSettings
 
 # Corners x1, y1, x2, y2 on the canvas, px.
@@ -60,8 +57,15 @@ class CanvasSettings:
     pyramid: PyramidSettings = field(default_factory=PyramidSettings)
 
 
+class CanvasSource(Protocol):
+    """Composes canvases."""
+
+    def compose(self, rng: np.random.Generator) -> Canvas:
+        """Return a canvas; everything about it follows from the generator."""
+
+
 class DetectionCanvases:
-    """Canvases with boxes and poses."""
+    """Canvases of one dataset's pictures, with what of boxes, poses and identities it labels."""
 
     def __init__(self, pictures: PictureSet, settings: CanvasSettings) -> None:
         self._pictures = pictures
@@ -79,7 +83,8 @@ class DetectionCanvases:
         side = settings.size_px
         canvas = np.empty((side, side, 3), np.uint8)
         canvas[:] = FILL
-        if rng.random() < settings.close_up_share:
+        is_close_up = rng.random() < settings.close_up_share
+        if is_close_up and self._pictures.kinds.joints:
             parts = [self._close_up(canvas, cell, rng) for cell in _tiles(side, rng)]
         else:
             cells = [(0, 0, side, side)]
@@ -90,7 +95,8 @@ class DetectionCanvases:
         return self._finished(canvas, joined(parts), rng)
 
     def _finished(self, canvas: np.ndarray, labels: Labels, rng: np.random.Generator) -> Canvas:
-        return Canvas(change_colours(canvas, rng), labels)
+        has_boxes = self._pictures.kinds.boxes
+        return Canvas(change_colours(canvas, rng), labels, has_boxes)
 
     def _picture(self, canvas: np.ndarray, cell: Cell, rng: np.random.Generator) -> Labels:
         settings = self._settings
@@ -147,31 +153,15 @@ class IdentityCanvases:
     counts.
 
     Args:
-        crops: zip of pictures named `<identity>_c<camera>...`.
-        split: JSON with `train_ids`; only these are used.
+        crops: pictures of one person each, with classes.
         backgrounds: where backgrounds come from.
         size_px: side of the canvas.
     """
 
-    def __init__(
-        self, crops: Path, split: Path, backgrounds: DetectionCanvases, size_px: int
-    ) -> None:
-        for path in (crops, split):
-            if not path.exists():
-                raise DataError(f'{path}: no such file; remove `reid` from the config, or add it')
-        identities = {str(i): n for n, i in enumerate(json.loads(split.read_text())['train_ids'])}
-        self.identity_count = len(identities)
+    def __init__(self, crops: list[PictureSet], backgrounds: CanvasSource, size_px: int) -> None:
         self._backgrounds = backgrounds
         self._size_px = size_px
-        self._crops: list[tuple[bytes, int]] = []
-        with zipfile.ZipFile(crops) as archive:
-            for name in archive.namelist():
-                identity = Path(name).name.split('_')[0]
-                number = identities.get(identity, identities.get(identity.lstrip('0')))
-                if number is not None and not name.endswith('/'):
-                    self._crops.append((archive.read(name), number))
-        if not self._crops:
-            raise DataError(f'{crops}: no crop belongs to the train_ids of {split}')
+        self._crops = [(pictures, index) for pictures in crops for index in range(len(pictures))]
 
     def compose(self, rng: np.random.Generator) -> Canvas:
         """Return a canvas with a grid of crops."""
@@ -181,8 +171,9 @@ class IdentityCanvases:
         boxes, identities = [], []
         for row in range(rows):
             for column in range(columns):
-                data, identity = self._crops[int(rng.integers(len(self._crops)))]
-                crop = self._changed(decoded_rgb(data, 'Re-ID crop'), rng)
+                pictures, index = self._crops[int(rng.integers(len(self._crops)))]
+                identity = int(pictures.labels(index).identities[0])
+                crop = self._changed(pictures.image(index), rng)
                 cell_w, cell_h = side / columns, side / rows
                 height = min(cell_h, cell_w * 2) * rng.uniform(0.75, 1.0)
                 width = min(height * rng.uniform(0.42, 0.56), cell_w)
@@ -247,7 +238,7 @@ class CanvasBatches(Dataset[Batch]):
 
     def __init__(
         self,
-        detection: DetectionCanvases,
+        detection: CanvasSource,
         identity: IdentityCanvases | None,
         detection_count: int,
         identity_count: int,
@@ -273,3 +264,27 @@ class CanvasBatches(Dataset[Batch]):
         if self._identity:
             batch += [self._identity.compose(rng) for _ in range(self._counts[1])]
         return Batch(batch)
+
+
+class BatchesOrErrors(Dataset[Batch | DataError]):
+    """The same batches; one that cannot be made is the error, as a value.
+
+    An exception would leave a data worker as text with a traceback, whatever its message says.
+
+    Args:
+        batches: made on demand.
+    """
+
+    def __init__(self, batches: CanvasBatches) -> None:
+        self._batches = batches
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._batches)
+
+    def __getitem__(self, number: int) -> Batch | DataError:
+        """Return a batch, or why there is none."""
+        try:
+            return self._batches[number]
+        except DataError as error:
+            return error
