@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from small_training import STEPS, write_config, write_data
 
 from pose_tracking_ros.network.weights import load_network
 from pose_tracking_ros.training.config import load_config
@@ -18,7 +19,6 @@ from pose_tracking_ros.training.journal import Journal, read_journal
 from pose_tracking_ros.training.loop import Run
 from pose_tracking_ros.training.provenance import hashes_of
 from pose_tracking_ros.training.validation import Validator
-from small_training import STEPS, write_config, write_data
 
 
 @pytest.fixture(scope='module')
