@@ -2,7 +2,8 @@
 
 `16UC1` (and `mono16`, which some drivers write for the same thing) holds millimetres with 0 for
 unknown, `32FC1` metres with NaN for unknown. Pixels are read where they are asked for, since a
-few hundred of a million are: nothing is converted as a whole.
+few hundred of a million are: nothing is converted as a whole. Compressed depth is decoded as a
+whole (`compressed_depth`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+
+from pose_tracking_ros.lifting.compressed_depth import (
+    CompressedDepthError,
+    decode_compressed_depth,
+)
 
 _METRES_PER_UNIT = {'16UC1': 0.001, 'mono16': 0.001, '32FC1': 1.0}
 _TYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
@@ -45,16 +51,24 @@ class DepthImage:
     def from_message(
         cls, message: Any, min_m: float = 0.0, max_m: float = float('inf')
     ) -> DepthImage:
-        """Return a view of a `sensor_msgs/Image`, from rclpy or a bag reader.
+        """Return a view of a `sensor_msgs/Image`, or what a `CompressedImage` of depth holds.
 
         Args:
-            message: depth; its bytes are not copied.
+            message: depth, from rclpy or a bag reader, told apart by its fields; the bytes of an
+                Image are not copied.
             min_m: nearer counts as unknown, m.
             max_m: farther counts as unknown, m.
 
         Raises:
-            DepthImageError: another encoding, no pixels, or fewer bytes than those take.
+            DepthImageError: another encoding, no pixels, fewer bytes than those take, or
+                compressed data that cannot be read.
         """
+        if not hasattr(message, 'encoding'):
+            try:
+                decoded = decode_compressed_depth(message.format, message.data)
+            except CompressedDepthError as error:
+                raise DepthImageError(str(error)) from error
+            return cls(decoded.raw, decoded.metres_per_unit, min_m, max_m)
         encoding, width, height = message.encoding, message.width, message.height
         if encoding not in _TYPES:
             raise DepthImageError(

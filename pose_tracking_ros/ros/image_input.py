@@ -28,7 +28,7 @@ from pose_tracking_ros.ros.qos import (
     reliability_for,
 )
 
-_TYPES = {'raw': Image, 'compressed': CompressedImage}
+_TYPES = {'raw': Image, 'compressed': CompressedImage, 'compressedDepth': CompressedImage}
 
 
 class ImageInput:
@@ -69,9 +69,9 @@ class ImageInput:
 
     @property
     def topic(self) -> str:
-        """Fully qualified name; for compressed images `/compressed` follows the remapped name."""
+        """Fully qualified name; the transport follows the remapped name unless it is raw."""
         topic = self._node.resolve_topic_name(self._name)
-        return topic if self._transport == 'raw' else f'{topic}/compressed'
+        return topic if self._transport == 'raw' else f'{topic}/{self._transport}'
 
     @property
     def is_open(self) -> bool:
@@ -89,7 +89,7 @@ class ImageInput:
         """Subscribe.
 
         Args:
-            transport: `raw` or `compressed`.
+            transport: `raw`, `compressed`, or `compressedDepth` for depth.
             wanted: `auto`, `reliable` or `best_effort`.
         """
         self.close()

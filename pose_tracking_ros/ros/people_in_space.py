@@ -27,7 +27,10 @@ from pose_tracking_ros.skeleton import Skeleton
 _KEPT_IMAGES = 10
 # After this without depth nobody waits for it, and it is complained of.
 _SILENCE_S = 2.0
-_REMAP = 'or remap depth/image to its depth aligned with the image, or set use_depth to false'
+_REMAP = (
+    'or remap depth/image to its depth aligned with the image, set depth_transport to how that is '
+    'published, or set use_depth to false'
+)
 _START = 'people are not placed in space: '
 _ALIGN = (
     'Let the driver align depth to colour (align_depth.enable:=true, or depth_image_proc '
@@ -91,7 +94,7 @@ class PeopleInSpace:
             self._finder.listen()
         if not self._input.is_open:
             self._opened_s = self._now_s()
-            self._input.open('raw', wanted_qos)
+            self._input.open(settings.depth_transport, wanted_qos)
         # Silence is told of where depth is missed.
         self._input.check(math.inf)
 
@@ -108,9 +111,9 @@ class PeopleInSpace:
         """Keep the depth of an image that has arrived and waits for its turn."""
         self._matcher.pin('waiting', seconds_from_stamp(header.stamp))
 
-    def begin(self, header: Any) -> None:
-        """Keep the depth of an image that is worked on now, however long that takes."""
-        self._matcher.pin('in work', seconds_from_stamp(header.stamp))
+    def begin(self, header: Any, step: str) -> None:
+        """Keep the depth of an image that a step works on now, however long that takes."""
+        self._matcher.pin(step, seconds_from_stamp(header.stamp))
 
     def place(
         self,

@@ -17,6 +17,12 @@ class DepthSettings:
         'must be aligned with the image.',
         live=True,
     )
+    depth_transport: str = setting(
+        'raw',
+        'raw subscribes to the topic depth/image, compressedDepth to depth/image/compressedDepth, '
+        'PNG or RVL.',
+        choices=('raw', 'compressedDepth'),
+    )
     depth_max_age_s: float = setting(
         0.05,
         'Depth is taken for an image when their stamps differ by no more than this.',

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from compressed_depth_samples import CODERS, header
 
 SIZE = (160, 160)
 FOCAL_PX = 200.0
@@ -38,12 +39,18 @@ def depth_message(stamp_s, *, metres=DEPTH_M, size=SIZE, frame_id='camera', enco
 def spatial(scene, graph, image):
     """A tracker that uses depth, its cameras, and a function that shows it one moment."""
 
-    def make(*, with_info=True, **parameters):
-        from sensor_msgs.msg import CameraInfo, Image
+    def make(*, with_info=True, depth_transport='raw', **parameters):
+        from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-        depths = graph.camera(topic='depth/image', message_type=Image)
+        is_raw = depth_transport == 'raw'
+        depths = graph.camera(
+            topic='depth/image' if is_raw else f'depth/image/{depth_transport}',
+            message_type=Image if is_raw else CompressedImage,
+        )
         infos = graph.peer.create_publisher(CameraInfo, 'camera_info', 10)
-        setup = scene(use_depth=True, depth_wait_s=1.0, **parameters)
+        setup = scene(
+            use_depth=True, depth_wait_s=1.0, depth_transport=depth_transport, **parameters
+        )
         space = setup.tracker._in_space
         graph.until(lambda: 'reliable)' in space.description, 'depth subscription')
         graph.connect(depths, setup.tracker)
@@ -194,6 +201,40 @@ def test_depth_is_still_there_after_a_slow_inference(spatial, graph, image):
     graph.until(lambda: len(setup.poses) > before, 'poses')
     nose = setup.poses[-1].poses[0].keypoints_3d[0]
     assert nose.position.z == pytest.approx(3.0, abs=1e-5)
+
+
+def compressed(message, coding='png'):
+    """Return a message of whole millimetres as compressed_depth_image_transport codes it."""
+    from sensor_msgs.msg import CompressedImage
+
+    pixels = np.frombuffer(message.data, np.uint16).reshape(message.height, message.width)
+    return CompressedImage(
+        header=message.header,
+        format=f'16UC1; compressedDepth {coding}',
+        data=header() + CODERS[coding](pixels),
+    )
+
+
+@pytest.mark.parametrize('coding', ['png', 'rvl'])
+def test_compressed_depth_is_as_good_as_raw(spatial, coding):
+    setup = spatial(depth_transport='compressedDepth')
+    assert 'depth/image/compressedDepth (compressedDepth, reliable)' in setup.space.description
+    message = depth_message(12.25, encoding='16UC1')
+    (pose,) = setup.show(12.25, compressed(message, coding)).poses
+    assert pose.keypoints_3d[0].position.z == pytest.approx(DEPTH_M, abs=1e-5)
+    assert warnings_of(setup) == []
+
+
+def test_damaged_compressed_depth_is_told_once(spatial):
+    setup = patient(spatial(depth_transport='compressedDepth'))
+    for stamp_s in (3.0, 4.0):
+        message = compressed(depth_message(stamp_s, encoding='16UC1'))
+        message.data = message.data[:-25]
+        array = setup.show(stamp_s, message)
+        assert math.isnan(array.poses[0].keypoints_3d[0].position.z)
+    (warning,) = warnings_of(setup)
+    assert 'whole PNG' in warning
+    assert 'driver' in warning
 
 
 def test_depth_can_be_switched_off_and_on_while_running(spatial, graph):

@@ -8,7 +8,9 @@ import pytest
 
 POLICY = Path(__file__).parents[2] / 'config' / 'sros2_policy.xml'
 # Of other processes, or only with parts of ROS that PyPI lacks.
-OF_OTHER_CASES = {'/clock', '/tf', '/tf_static', '/image/compressed'}
+OF_OTHER_CASES = {
+    '/clock', '/tf', '/tf_static', '/image/compressed', '/depth/image/compressedDepth',
+}  # fmt: skip
 
 
 def allowed(node):
