@@ -239,14 +239,14 @@ class TargetKeeper:
                 f'track_id: expected a track of the latest image ({living}), got {wish.track_id}'
             )
         if wish.person_id:
-            track = self._called(wish.person_id)
-            if track is None and wish.person_id not in known:
+            called = self._called(wish.person_id)
+            if called is None and wish.person_id not in known:
                 names = ', '.join(map(repr, list(known)[:_MAX_LISTED])) or 'nobody'
                 raise TargetError(
                     f'person_id: expected the name of a known person ({names}), got '
                     f'{wish.person_id!r}. Enroll them first (~/enroll_person)'
                 )
-            return track
+            return called
         assert wish.point_px is not None
         return self._at(wish.point_px)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -94,6 +94,28 @@ class OptimiserSettings:
 
 
 @dataclass(frozen=True)
+class ValidationSettings:
+    """On what the network is scored while it trains.
+
+    Attributes:
+        annotations: COCO keypoint JSON of pictures that are not trained on; empty for none.
+        images: folder of the pictures.
+        every_steps: how often, besides at the end.
+        long_side_px: longer side of the pictures inside the network.
+    """
+
+    annotations: str = ''
+    images: str = ''
+    every_steps: int = 1000
+    long_side_px: int = 448
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.every_steps < 1:
+            raise ValueError(f'every_steps: expected at least 1, got {self.every_steps}')
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """One training run.
 
@@ -112,6 +134,7 @@ class TrainingConfig:
         canvas: how canvases are composed.
         objective: losses.
         optimiser: how long and how fast.
+        validation: what tells the best weights of the run; none: the last are kept alone.
     """
 
     name: str
@@ -125,6 +148,7 @@ class TrainingConfig:
     canvas: CanvasSettings
     objective: ObjectiveSettings
     optimiser: OptimiserSettings
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
 
 
 T = TypeVar('T')

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import math
 import signal
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
     track,
@@ -33,11 +34,15 @@ from pose_tracking_ros.network.weights import (
 )
 from pose_tracking_ros.training.averaging import AveragedWeights, settle_norms
 from pose_tracking_ros.training.config import OptimiserSettings, TrainingConfig
+from pose_tracking_ros.training.devices import make_fabric
+from pose_tracking_ros.training.journal import Journal
 from pose_tracking_ros.training.mixture import open_training_data
 from pose_tracking_ros.training.objective import Objective, identity_loss_of
 from pose_tracking_ros.training.pictures import DataError
+from pose_tracking_ros.training.provenance import facts_of
 from pose_tracking_ros.training.scenes import Batch, BatchesOrErrors, CanvasBatches
 from pose_tracking_ros.training.start import starting_network
+from pose_tracking_ros.training.validation import Validator
 
 # Batches over which the norm statistics of the averaged weights are measured.
 _SETTLING_BATCHES = 32
@@ -54,19 +59,6 @@ def learning_rate_at(step: int, settings: OptimiserSettings) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def fastest_precision() -> str:
-    """Return `bf16-mixed` where bfloat16 is computed in hardware, else `32-true`.
-
-    A CPU without such instructions emulates them, ten times slower than float32.
-    """
-    if torch.cuda.is_available():
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        abilities = torch.cpu.get_capabilities()
-        fast = any(abilities.get(name, False) for name in ('avx512_bf16', 'amx_bf16'))
-    return 'bf16-mixed' if fast else '32-true'
-
-
 class Run:
     """One training run in a folder.
 
@@ -80,9 +72,15 @@ class Run:
         self.config = config
         self.folder = folder
         self.step = 0
+        self.best = -1.0
         self._stop = False
-        precision = config.precision if config.precision != 'auto' else fastest_precision()
-        self.fabric = Fabric(accelerator='auto', devices='auto', precision=precision)  # type: ignore[arg-type]
+        self.fabric = make_fabric(config.precision)
+        self._provenance = facts_of(config, data_root)
+        self._validator = (
+            Validator(config.validation, data_root, config.preset)
+            if config.validation.annotations
+            else None
+        )
         torch.manual_seed(config.seed)
         self.batches = self._open_data(data_root)
         self.network = starting_network(config, data_root)
@@ -128,6 +126,8 @@ class Run:
             name: value.to(self.fabric.device) for name, value in state['averaged'].items()
         }
         self.step = int(state['step'])
+        # Runs from before there was validation have none.
+        self.best = float(state.get('best', self.best))
         self.fabric.print(f'resuming {self.folder} at step {self.step}')
 
     def save(self) -> None:
@@ -141,11 +141,12 @@ class Run:
                 'optimiser': self.optimiser.state_dict(),
                 'averaged': self.averaged.state,
                 'step': self.step,
+                'best': self.best,
             },
         )
         if self.fabric.is_global_zero:
             partial.replace(self.state_file)
-            self._write_weights(self._averaged_network())
+            self._write_weights(self._averaged_network(), self.config.preset)
         self.fabric.barrier()
 
     def _averaged_network(self) -> MultiTaskNetwork:
@@ -154,18 +155,22 @@ class Run:
         network.decoding = self.network.decoding
         return network
 
-    def _write_weights(self, network: MultiTaskNetwork) -> None:
-        facts = {
-            'steps': f'{self.step} of {self.config.optimiser.steps}',
-            'config': json.dumps(asdict(self.config)),
-        }
-        path = self.folder / f'{self.config.preset}.safetensors'
+    def _write_weights(
+        self, network: MultiTaskNetwork, name: str, figures: dict[str, float] | None = None
+    ) -> None:
+        facts = self._provenance | {'steps': f'{self.step} of {self.config.optimiser.steps}'}
+        if figures:
+            facts['validation'] = json.dumps(figures)
+        path = self.folder / f'{name}.safetensors'
         save_weights(network, path, self.config.preset, facts)
 
-    def _finish(self) -> None:
-        """Write the averaged weights once more, with norm statistics of their own."""
+    def _settled_network(self) -> MultiTaskNetwork:
+        """Return the averaged weights, with norm statistics of their own."""
         network = self._averaged_network().to(self.fabric.device)
-        objective = Objective(network, self.objective.identity_loss, self.config.objective)
+        # A copy: what it learns of identities here is not part of training.
+        identity_loss = copy.deepcopy(self.objective.identity_loss)
+        objective = Objective(network, identity_loss, self.config.objective)
+        objective = objective.to(self.fabric.device)
         generator = torch.Generator().manual_seed(self.config.seed)
 
         def run(batch: Batch) -> None:
@@ -176,10 +181,31 @@ class Run:
         count = min(_SETTLING_BATCHES, len(self.batches))
         chosen = track(range(count), description='norms', transient=True)
         settle_norms(network, run, (self.batches[number] for number in chosen))
-        self._write_weights(network)
+        return network
+
+    def _validate(self, journal: Journal | None) -> None:
+        """Score the averaged weights, and keep them if they are the best so far."""
+        if journal is not None and self._validator is not None:
+            network = self._settled_network()
+            figures = self._validator.figures(network)
+            journal.add_validation(self.step, figures)
+            text = ', '.join(f'{name} {value:.3f}' for name, value in figures.items())
+            self.fabric.print(f'step {self.step}: {text}')
+            if figures['keypoint_ap'] > self.best:
+                self.best = figures['keypoint_ap']
+                self._write_weights(network, 'best', figures)
+        self.fabric.barrier()
 
     def train(self) -> bool:
-        """Train to the last step. Returns whether it got there (or was interrupted)."""
+        """Train to the last step. Returns whether it got there (or was interrupted).
+
+        Leaves in the folder: `state.pt` to go on from, the averaged weights of the last step as
+        `PRESET.safetensors`, those with the highest keypoint AP as `best.safetensors` where there
+        is something to validate on, and what `Journal` writes.
+
+        Raises:
+            DataError: labels or pictures cannot be used.
+        """
         previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._train()
@@ -189,36 +215,51 @@ class Run:
         self.save()
         is_finished = self.step >= self.config.optimiser.steps
         if is_finished and self.fabric.is_global_zero:
-            self._finish()
+            self._write_weights(self._settled_network(), self.config.preset)
         self.fabric.barrier()
         return is_finished
 
     def _train(self) -> None:
         self.objective.train()
-        self.folder.mkdir(parents=True, exist_ok=True)
         columns = (
             TextColumn('{task.description}'),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        log = (self.folder / 'log.jsonl').open('a')
-        with log, Progress(*columns, disable=not self.fabric.is_global_zero) as progress:
+        with contextlib.ExitStack() as stack:
+            journal = None
+            if self.fabric.is_global_zero:
+                journal = stack.enter_context(Journal(self.folder, self.step))
+            progress = Progress(*columns, disable=journal is None)
             task = progress.add_task(self.config.name, total=self.config.optimiser.steps)
-            started = time.monotonic()
-            for batch in self._remaining_batches():
-                facts = self._train_step(batch)
-                self.step += 1
-                text = ' '.join(f'{name} {value:.3f}' for name, value in facts.items())
-                progress.update(task, completed=self.step, description=text)
-                facts |= {'step': self.step, 'elapsed_s': time.monotonic() - started}
-                if self.fabric.is_global_zero:
-                    log.write(json.dumps(facts) + '\n')
-                    log.flush()
-                if self.step % self.config.save_every_steps == 0:
-                    self.save()
-                if self._stop:
-                    break
+            stack.enter_context(progress)
+            self._take_steps(journal, lambda text: _show(progress, task, text, self.step))
+
+    def _take_steps(self, journal: Journal | None, show: Callable[[str], None]) -> None:
+        started = time.monotonic()
+        last = self.config.optimiser.steps
+        for batch in self._remaining_batches():
+            facts = self._train_step(batch)
+            self.step += 1
+            show(' '.join(f'{name} {value:.3f}' for name, value in facts.items()))
+            if journal is not None:
+                journal.add_step(self.step, facts, time.monotonic() - started)
+            if self.step % self.config.validation.every_steps == 0 or self.step == last:
+                self._validate(journal)
+            if self.step % self.config.save_every_steps == 0:
+                self.save()
+            if self._is_to_stop():
+                break
+
+    def _is_to_stop(self) -> bool:
+        """Return whether any process was asked to stop: all do so after the same step."""
+        if self.fabric.world_size == 1:
+            return self._stop
+        asked = torch.tensor(float(self._stop), device=self.fabric.device)
+        total = self.fabric.all_reduce(asked, reduce_op='sum')
+        assert isinstance(total, torch.Tensor)
+        return bool(total > 0)
 
     def _remaining_batches(self) -> Iterator[Batch]:
         rank, world = self.fabric.global_rank, self.fabric.world_size
@@ -268,6 +309,10 @@ class Run:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
+
+
+def _show(progress: Progress, task: TaskID, text: str, step: int) -> None:
+    progress.update(task, completed=step, description=text)
 
 
 def _parameter_groups(objective: Objective, settings: OptimiserSettings) -> list[dict[str, Any]]:

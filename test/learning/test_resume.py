@@ -8,71 +8,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 import yaml
+from small_training import STEPS, write_config, write_data
 
 from pose_tracking_ros.network.weights import load_network
-from pose_tracking_ros.simulation.scenes import make_scene
 from pose_tracking_ros.training import __main__ as command
 from pose_tracking_ros.training.config import load_config
-from pose_tracking_ros.training.loop import Run, fastest_precision
-
-LITE = Path(__file__).parents[2] / 'config' / 'training' / 'lite.yaml'
-STEPS = 4
+from pose_tracking_ros.training.devices import fastest_precision
+from pose_tracking_ros.training.loop import Run
 
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three labelled frames of a rendered scene, in the COCO layout."""
     folder = tmp_path_factory.mktemp('data')
-    scene = make_scene('crossing', seed=1, image_size=(320, 240))
-    images: list[dict[str, Any]] = []
-    people: list[dict[str, Any]] = []
-    for number, index in enumerate((20, 60, 100)):
-        truth = scene.truth(index)
-        name = f'{number}.png'
-        cv2.imwrite(str(folder / name), scene.render(index)[..., ::-1])
-        images.append({'id': number, 'file_name': name, 'width': 320, 'height': 240})
-        for box, points, seen in zip(
-            truth.boxes, truth.keypoints, truth.keypoint_visible, strict=True
-        ):
-            flat = np.column_stack([points, 2 * seen]).reshape(-1)
-            people.append(
-                {
-                    'id': len(people),
-                    'image_id': number,
-                    'bbox': [*map(float, box[:2]), *map(float, box[2:] - box[:2])],
-                    'keypoints': flat.tolist(),
-                }
-            )
-    (folder / 'labels.json').write_text(json.dumps({'images': images, 'annotations': people}))
+    write_data(folder)
     return folder
 
 
 @pytest.fixture(scope='module')
 def config(data: Path) -> Path:
-    content = yaml.safe_load(LITE.read_text())
-    content |= {
-        'name': 'small',
-        'precision': '32-true',
-        'start': '',
-        'workers': 0,
-        'save_every_steps': 100,
-    }
-    content['data'] = {
-        'annotations': 'labels.json',
-        'images': '.',
-        'backbone': '',
-        'reid_crops': '',
-        'reid_split': '',
-    }
-    content['canvas']['size_px'] = 128
-    content['optimiser'] |= {'steps': STEPS, 'detection_canvases': 2, 'warmup_steps': 2}
-    path = data / 'small.yaml'
-    path.write_text(yaml.safe_dump(content))
-    return path
+    return write_config(data, name='small')
 
 
 def losses(folder: Path) -> list[dict[str, float]]:
@@ -143,7 +99,7 @@ def test_bfloat16_is_used_only_where_the_processor_computes_it(
     ('damage', 'message'),
     [
         ('picture', 'not a readable picture'),
-        ('joint', 'annotation 0: keypoints'),
+        ('joint', 'labels.json: annotations[0].keypoints[0]: expected a finite number'),
         ('config', 'no such file'),
     ],
 )
