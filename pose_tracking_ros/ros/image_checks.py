@@ -89,6 +89,21 @@ def camera_info_problem(info: Any, image_size: tuple[int, int]) -> str:
         info: the calibration. One without a size (0x0) fits every image.
         image_size: width and height of the image, px.
     """
+    problem = intrinsics_problem(info)
+    if problem:
+        return problem
+    size = _image_size_of(info)
+    if 0 not in size and size != image_size:
+        return (
+            f'camera_info is not used: it describes images of {size[0]}x{size[1]} px, these have '
+            f'{image_size[0]}x{image_size[1]}. Remap camera_info to the topic that belongs to the '
+            'image, or let the driver load the calibration for this resolution'
+        )
+    return ''
+
+
+def intrinsics_problem(info: Any) -> str:
+    """Return why no image can use a `sensor_msgs/CameraInfo`; empty if some can."""
     focal, centre = (info.k[0], info.k[4]), (info.k[2], info.k[5])
     remedy = 'Calibrate the camera, or correct the calibration file that its driver loads'
     if not all(map(math.isfinite, (*focal, *centre))):
@@ -100,13 +115,6 @@ def camera_info_problem(info: Any, image_size: tuple[int, int]) -> str:
         return (
             'camera_info is not used: expected focal lengths above 0, got '
             f'fx {focal[0]}, fy {focal[1]}, which means "not calibrated". {remedy}'
-        )
-    size = _image_size_of(info)
-    if 0 not in size and size != image_size:
-        return (
-            f'camera_info is not used: it describes images of {size[0]}x{size[1]} px, these have '
-            f'{image_size[0]}x{image_size[1]}. Remap camera_info to the topic that belongs to the '
-            'image, or let the driver load the calibration for this resolution'
         )
     return ''
 

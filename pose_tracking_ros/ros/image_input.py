@@ -20,6 +20,7 @@ except ModuleNotFoundError:  # Humble
     )
 
 from pose_tracking_ros.ros.health import Health, silence_text
+from pose_tracking_ros.ros.message_reader import MessageReader
 from pose_tracking_ros.ros.qos import (
     for_images,
     mismatch_text,
@@ -39,8 +40,9 @@ class ImageInput:
 
     Args:
         node: owns the subscription.
-        health: takes complaints of the kinds `qos`, `publishers` and `silence`.
+        health: takes complaints of the kinds `qos`, `publishers`, `silence` and `message`.
         on_image: called with each message, in the thread of the executor.
+        on_unreadable: called instead when what arrived is no such message.
         now_s: monotonic clock, s.
         name: of the topic.
         kind_prefix: put before the kinds of complaints, so that two inputs are told apart.
@@ -51,6 +53,7 @@ class ImageInput:
         node: Node,
         health: Health,
         on_image: Callable[[Any], None],
+        on_unreadable: Callable[[], None] = lambda: None,
         now_s: Callable[[], float] = time.monotonic,
         name: str = 'image',
         kind_prefix: str = '',
@@ -60,6 +63,7 @@ class ImageInput:
         self._name = name
         self._prefix = kind_prefix
         self._on_image = on_image
+        self._on_unreadable = on_unreadable
         self._now_s = now_s
         self._subscription: Subscription | None = None
         self._transport = 'raw'
@@ -103,7 +107,7 @@ class ImageInput:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
-        for kind in ('qos', 'publishers', 'silence'):
+        for kind in ('qos', 'publishers', 'silence', 'message'):
             self._health.resolve(f'{self._prefix}{kind}')
 
     def check(self, silence_warning_s: float) -> None:
@@ -150,18 +154,27 @@ class ImageInput:
 
     def _subscribe(self, reliability: str) -> None:
         self._reliability = reliability
-        self._subscription = self._node.create_subscription(
-            _TYPES[self._transport],
+        message_type = _TYPES[self._transport]
+        reader = MessageReader(message_type, self.topic, self._health, f'{self._prefix}message')
+        # Its annotation does not know callbacks that take bytes.
+        subscribe: Any = self._node.create_subscription
+        self._subscription = subscribe(
+            message_type,
             self.topic,
-            self._receive,
+            lambda content: self._receive(reader, content),
             for_images(reliability),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._refused),
+            raw=True,
         )
 
-    def _receive(self, message: Any) -> None:
+    def _receive(self, reader: MessageReader, content: bytes) -> None:
         self._heard_s = self._now_s()
         self._health.resolve(f'{self._prefix}silence')
-        self._on_image(message)
+        message = reader.read(content)
+        if message is None:
+            self._on_unreadable()
+        else:
+            self._on_image(message)
 
     def _refused(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
         """Complain at once; the names follow from the publishers known, if they are known yet."""

@@ -26,6 +26,7 @@ class ImageIntake:
         self._limit = StampRateLimit()
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(('skipped', 'processed', 'refused', 'failed'), 0)
+        self._unreadable = 0
         self._busy_s = 0.0
 
     def take_in(self, message: Any, max_rate_hz: float) -> None:
@@ -50,6 +51,12 @@ class ImageIntake:
         """Note that an image could not be read."""
         self._count('refused')
 
+    def count_unreadable(self) -> None:
+        """Note that something was received, and refused, that is no message of an image."""
+        with self._lock:
+            self._unreadable += 1
+            self._counts['refused'] += 1
+
     def count_failed(self) -> None:
         """Note that the network could not process an image."""
         self._count('failed')
@@ -63,9 +70,9 @@ class ImageIntake:
     def counts(self) -> dict[str, int]:
         """Return how many images were received, and what became of them."""
         with self._lock:
-            counts = dict(self._counts)
+            counts, unreadable = dict(self._counts), self._unreadable
         return {
-            'received': self._mailbox.received + counts['skipped'],
+            'received': self._mailbox.received + counts['skipped'] + unreadable,
             'dropped': self._mailbox.dropped,
             **counts,
         }

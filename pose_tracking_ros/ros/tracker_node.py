@@ -27,11 +27,9 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
+from pose_tracking_ros.ros.camera_info_input import CameraInfoInput
 from pose_tracking_ros.ros.clock_check import ClockCheck
 from pose_tracking_ros.ros.diagnostics import ActivityMeter, diagnostic_message
 from pose_tracking_ros.ros.gallery_services import GalleryServices
@@ -147,7 +145,8 @@ class TrackerNode(LifecycleNode):
         )
         self._health = Health(self.get_logger().warning)
         self._meter = ActivityMeter()
-        self._input = ImageInput(self, self._health, self._receive)
+        self._input = ImageInput(self, self._health, self._receive, self._refuse)
+        self._camera_info_input = CameraInfoInput(self, self._health, self._receive_camera_info)
         self._in_space = PeopleInSpace(self, self._health, COCO_17, find_transform)
         self._clock_check = ClockCheck(self, self._health)
         self._pipeline: Pipeline | None = None
@@ -157,7 +156,6 @@ class TrackerNode(LifecycleNode):
         self._load_watch = LoadWatch(self._health)
         self._worker: Task | None = None
         self._processor: Processor | None = None
-        self._camera_info_input: Subscription | None = None
         self._is_enabled = True
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', OUTPUT)
         self.create_service(Trigger, '~/reset', self._reset)
@@ -282,7 +280,7 @@ class TrackerNode(LifecycleNode):
     def _release_activity(self) -> None:
         self._input.close()
         self._in_space.close()
-        self._follow_camera_info(False)
+        self._camera_info_input.follow(False)
         if self._worker is None:
             return
         self._mailbox.close()
@@ -311,15 +309,9 @@ class TrackerNode(LifecycleNode):
         self._in_space.expect(message.header)
         self._intake.take_in(message, self._store.get(ImageInputSettings).max_rate_hz)
 
-    def _follow_camera_info(self, is_wanted: bool) -> None:
-        """Subscribe to `camera_info` as long as somebody needs it."""
-        if is_wanted and self._camera_info_input is None:
-            self._camera_info_input = self.create_subscription(
-                CameraInfo, 'camera_info', self._receive_camera_info, qos_profile_sensor_data
-            )
-        elif not is_wanted and self._camera_info_input is not None:
-            self.destroy_subscription(self._camera_info_input)
-            self._camera_info_input = None
+    def _refuse(self) -> None:
+        self._meter.count_received()
+        self._intake.count_unreadable()
 
     def _receive_camera_info(self, message: Any) -> None:
         if self._processor is not None:
@@ -335,7 +327,7 @@ class TrackerNode(LifecycleNode):
             if self._input.is_open:
                 self._in_space.listen(self._store.get(DepthSettings), self._settings.image_qos)
             self._load_watch.check(self._intake.counts(), self._intake.busy_s)
-            self._follow_camera_info(
+            self._camera_info_input.follow(
                 self._outputs.wants_camera_info or self._processor.wants_camera_info
             )
 
@@ -372,6 +364,8 @@ class TrackerNode(LifecycleNode):
         if self._processor is not None:
             summary = 'tracking' if self._is_enabled else 'disabled'
             values |= {f'images {what}': str(n) for what, n in self._intake.counts().items()}
+            infos = self._camera_info_input.counts()
+            values |= {f'camera_info {what}': str(n) for what, n in infos.items()}
             values['session'] = str(self._processor.session_id)
         values |= {f'reports: {kind}': str(n) for kind, n in self._health.counts().items()}
         problems = self._health.active()

@@ -150,7 +150,7 @@ class Graph:
 
         create = node.create_subscription
 
-        def create_watched(message_type, topic, callback, qos, *, event_callbacks=None):
+        def create_watched(message_type, topic, callback, qos, *, event_callbacks=None, raw=False):
             watched = event_callbacks or SubscriptionEventCallbacks()
             name = node.resolve_topic_name(topic)
             self.matches[node, name] = 0
@@ -159,7 +159,7 @@ class Graph:
                 self.matches[node, name] = event.current_count
 
             watched.matched = count
-            return create(message_type, topic, callback, qos, event_callbacks=watched)
+            return create(message_type, topic, callback, qos, event_callbacks=watched, raw=raw)
 
         node.create_subscription = create_watched
 
