@@ -8,6 +8,7 @@ https://cocodataset.org/#format-data.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,11 @@ Pose = tuple[Float[np.ndarray, 'joint 2'], Int[np.ndarray, 'joint']]
 
 # Names as files spell them (Halpe: `LEye`, `Rknee`) stand for ours.
 _SIDES = (('left_', 'l'), ('right_', 'r'))
-_MAX_VISIBILITY = 2
+
+
+@cache
+def _order_of(joints: tuple[str, ...]) -> Int[np.ndarray, 'joint']:
+    return COCO_17.order_from(joints)
 
 
 def spelled_name(name: str, known: tuple[str, ...]) -> str:
@@ -207,12 +212,13 @@ class CocoFile:
         self.has_joints = True
         values = self._values_of(person, joints).reshape(-1, 3)
         levels = values[:, 2]
-        if not np.isin(levels, range(_MAX_VISIBILITY + 1)).all():
-            wrong = int(np.flatnonzero(~np.isin(levels, range(_MAX_VISIBILITY + 1)))[0])
+        is_level = (levels == 0) | (levels == 1) | (levels == 2)
+        if not is_level.all():
+            wrong = int(np.flatnonzero(~is_level)[0])
             raise person.error(
                 f'keypoints[{3 * wrong + 2}]', f'expected 0, 1 or 2, got {levels[wrong]:g}'
             )
-        order = COCO_17.order_from(joints)
+        order = _order_of(joints)
         points = np.where(order[:, None] >= 0, values[order, :2], 0.0)
         visibility = np.where(order >= 0, self._unified(levels)[order], 0)
         return points, visibility.astype(np.int64)

@@ -92,11 +92,11 @@ def _add_people(
         with problems.guard():
             where = f'{builder.where}.box[{number}]'
             box = numbers(fields(entry, ('idlocate',), where)[0], 4, f'{where}.idlocate')
+            key = _key(name, box)
+            found.add(key)
             # The published file has some boxes without an area, which all readers leave out.
             if (box[2:] <= 0).any():
                 continue
-            key = _key(name, box)
-            found.add(key)
             identity = who[key][0] if key in who else -1
             builder.add_person(where, 'idlocate', box, identity=identity)
     return found

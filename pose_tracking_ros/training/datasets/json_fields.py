@@ -13,6 +13,8 @@ from jaxtyping import Float
 from pose_tracking_ros.training.datasets.problems import DataError
 
 _MAX_SHOWN = 60
+# bool is a kind of int, but no number.
+_NUMBER_TYPES = {int, float}
 
 
 class Fields:
@@ -101,21 +103,19 @@ class Fields:
 
     def numbers(self, field: str, count: int | None) -> Float[np.ndarray, 'number']:
         """Return so many finite numbers; any number of them for None."""
-        expected = 'finite numbers' if count is None else f'{count} numbers'
+        expected = 'numbers' if count is None else f'{count} number{"s" * (count != 1)}'
         values = self.value(field, expected)
         if not isinstance(values, list):
             raise self.error(field, f'expected {expected}, got {_brief(values)}')
         if count is not None and len(values) != count:
             raise self.error(field, f'expected {expected}, got {len(values)}')
-        if not all(type(value) in (int, float) for value in values):
-            wrong = next(value for value in values if type(value) not in (int, float))
+        if not _NUMBER_TYPES.issuperset(map(type, values)):
+            wrong = next(value for value in values if type(value) not in _NUMBER_TYPES)
             raise self.error(field, f'expected {expected}, got {_brief(wrong)} among them')
         array = np.array(values, np.float64)
-        bad = np.flatnonzero(~np.isfinite(array))
-        if len(bad):
-            raise self.error(
-                f'{field}[{bad[0]}]', f'expected a finite number, got {array[bad[0]]}'
-            )
+        if not np.isfinite(array).all():
+            bad = int(np.flatnonzero(~np.isfinite(array))[0])
+            raise self.error(f'{field}[{bad}]', f'expected a finite number, got {array[bad]}')
         return array
 
     def number_lists(self, field: str) -> list[Float[np.ndarray, 'number']]:
