@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -27,6 +28,21 @@ from pose_tracking_ros.tracking.camera_motion import CameraMotionEstimator
 from pose_tracking_ros.tracking.known_people import KnownPeople
 from pose_tracking_ros.tracking.pose_nms import suppress_duplicates
 from pose_tracking_ros.tracking.tracker import Tracker
+
+
+@dataclass(frozen=True)
+class Found:
+    """The people of one image, before they are tracked.
+
+    Attributes:
+        people: in pixels of the whole image.
+        region_problem: what is wrong with the region of interest; empty for nothing.
+        infer_s: time it took to find them, s.
+    """
+
+    people: People
+    region_problem: str
+    infer_s: float
 
 
 class Pipeline:
@@ -68,10 +84,36 @@ class Pipeline:
         Raises:
             ValueError: the image or the stamp is unusable; the tracks are as before.
         """
+        return self.follow(self.find(image), image, stamp_s)
+
+    def find(self, image: UInt8[np.ndarray, 'height width 3']) -> Found:
+        """Find the people of one RGB image: the first step, which takes nearly all of the time.
+
+        It may run in another thread than `follow`, for the next image already.
+
+        Raises:
+            ValueError: the image is unusable.
+        """
         started = time.perf_counter()
         region = Region.of(self.image_input, (image.shape[1], image.shape[0]))
         people = suppress_duplicates(self._people_in(image, region), self.pose_nms)
-        inferred = time.perf_counter()
+        return Found(people, region.problem, time.perf_counter() - started)
+
+    def follow(
+        self, found: Found, image: UInt8[np.ndarray, 'height width 3'], stamp_s: float
+    ) -> FrameResult:
+        """Track and name the people of one image: the second step, image by image in order.
+
+        Args:
+            found: what `find` returned for the image.
+            image: the image, uint8 RGB.
+            stamp_s: when it was taken, s. A stamp before the previous one starts a new session.
+
+        Raises:
+            ValueError: the stamp is unusable; the tracks are as before.
+        """
+        people = found.people
+        started = time.perf_counter()
         camera = self.camera_motion.estimate(image, stamp_s, self._boxes_before)
         self._boxes_before = people.boxes
         steadied = time.perf_counter()
@@ -87,13 +129,13 @@ class Pipeline:
             events=events,
             session_id=self.tracker.session_id,
             timings_s={
-                'infer': inferred - started,
-                'camera_motion': steadied - inferred,
+                'infer': found.infer_s,
+                'camera_motion': steadied - started,
                 'track': tracked - steadied,
                 'name': named - tracked,
             },
             camera_motion_problem=camera.problem,
-            region_problem=region.problem,
+            region_problem=found.region_problem,
         )
 
     def _people_in(self, image: UInt8[np.ndarray, 'height width 3'], region: Region) -> People:

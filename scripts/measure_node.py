@@ -40,6 +40,7 @@ class Minute:
         people: mean number of tracks per frame.
         processing_median_ms: of the node's own figure, image in to message out.
         processing_p95_ms: likewise.
+        age_median_ms: from the image's stamp to the arrival of its result.
         rss_mb: resident memory of the node at the end of the minute.
     """
 
@@ -49,6 +50,7 @@ class Minute:
     people: float
     processing_median_ms: float
     processing_p95_ms: float
+    age_median_ms: float
     rss_mb: float
 
 
@@ -79,13 +81,13 @@ def observe(pid: int, minutes: float, length_s: float) -> list[Minute]:
 
     rclpy.init()
     node = rclpy.create_node('measure_node')
-    seen: list[tuple[int, int, float]] = []
+    seen: list[tuple[int, int, float, float]] = []
 
     def receive(message: TrackedPoseArray) -> None:
-        span = message.processing_time
-        seen.append(
-            (message.frames_dropped, len(message.poses), span.sec * 1e3 + span.nanosec * 1e-6)
-        )
+        span, stamp = message.processing_time, message.header.stamp
+        processing_ms = span.sec * 1e3 + span.nanosec * 1e-6
+        age_ms = 1e3 * (time.time() - stamp.sec) - stamp.nanosec * 1e-6
+        seen.append((message.frames_dropped, len(message.poses), processing_ms, age_ms))
 
     node.create_subscription(TrackedPoseArray, 'tracked_poses', receive, 50)
     executor = SingleThreadedExecutor()
@@ -114,13 +116,15 @@ def observe(pid: int, minutes: float, length_s: float) -> list[Minute]:
             people=float(np.mean([row[1] for row in rows])),
             processing_median_ms=float(np.median(times)),
             processing_p95_ms=float(np.percentile(times, 95)),
+            age_median_ms=float(np.median([row[3] for row in rows])),
             rss_mb=resident_mb(pid),
         )
         records.append(record)
         print(
             f'{record.end_s:6.0f} s {record.rate_hz:6.2f} Hz {record.dropped:5d} dropped '
             f'{record.people:5.1f} people {record.processing_median_ms:6.0f} ms median '
-            f'{record.processing_p95_ms:6.0f} ms 95 % {record.rss_mb:7.0f} MB',
+            f'{record.processing_p95_ms:6.0f} ms 95 % {record.age_median_ms:6.0f} ms old '
+            f'{record.rss_mb:7.0f} MB',
             flush=True,
         )
     node.destroy_node()
@@ -137,6 +141,8 @@ def main() -> int:
     parser.add_argument('--preset', default='lite')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--rate-hz', type=float, default=0.0, help='of the clip; 0 for its own')
+    parser.add_argument('--pipeline-threads', type=int, default=1)
     parser.add_argument('--min-rate-hz', type=float, default=5.0)
     parser.add_argument('--json', type=Path, help='write the figures to this file')
     options = parser.parse_args()
@@ -144,9 +150,16 @@ def main() -> int:
     os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(ROOT / 'config' / 'fastdds.xml')
     os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    network = {name: getattr(options, name) for name in ('preset', 'device', 'threads')}
-    source = {'video': options.video, 'loop': True, 'stamp': 'now', 'wait_for_subscriber': True}
-    programs = [subprocess.Popen(command('tracker_node', network))]
+    names = ('preset', 'device', 'threads', 'pipeline_threads')
+    tracker = {name: getattr(options, name) for name in names}
+    source = {
+        'video': options.video,
+        'loop': True,
+        'stamp': 'now',
+        'wait_for_subscriber': True,
+        'rate_hz': options.rate_hz,
+    }
+    programs = [subprocess.Popen(command('tracker_node', tracker))]
     try:
         programs.append(subprocess.Popen(command('video_source', source)))
         records = observe(programs[0].pid, options.minutes, options.interval_s)

@@ -22,6 +22,7 @@ class Activity:
         processing_max_s: longest such time, s.
         age_mean_s: mean time from the image's stamp to publishing, s; None for images whose
             stamps lie in the future or further back than an hour, like those of recordings.
+        steps_s: mean and longest time of each step, s; of those that were measured.
     """
 
     received_hz: float
@@ -29,6 +30,7 @@ class Activity:
     processing_mean_s: float | None
     processing_max_s: float | None
     age_mean_s: float | None
+    steps_s: Mapping[str, tuple[float, float]]
 
 
 class ActivityMeter:
@@ -46,6 +48,7 @@ class ActivityMeter:
         self._received = 0
         self._processing_s: list[float] = []
         self._ages_s: list[float] = []
+        self._steps_s: dict[str, list[float]] = {}
         self._since_s = now_s()
 
     def count_received(self) -> None:
@@ -65,6 +68,12 @@ class ActivityMeter:
             if 0 <= age_s <= self._MAX_AGE_S:
                 self._ages_s.append(age_s)
 
+    def add_steps(self, spent_s: Mapping[str, float]) -> None:
+        """Note how long each step took for an image, s."""
+        with self._lock:
+            for name, step_s in spent_s.items():
+                self._steps_s.setdefault(name, []).append(step_s)
+
     def take(self) -> Activity:
         """Return what happened since the last call, and start anew."""
         with self._lock:
@@ -73,6 +82,7 @@ class ActivityMeter:
             processing_s, self._processing_s = self._processing_s, []
             ages_s, self._ages_s = self._ages_s, []
             received, self._received = self._received, 0
+            steps_s, self._steps_s = self._steps_s, {}
             self._since_s = now_s
         return Activity(
             received_hz=received / elapsed_s,
@@ -80,6 +90,10 @@ class ActivityMeter:
             processing_mean_s=sum(processing_s) / len(processing_s) if processing_s else None,
             processing_max_s=max(processing_s, default=None),
             age_mean_s=sum(ages_s) / len(ages_s) if ages_s else None,
+            steps_s={
+                name: (sum(spent_s) / len(spent_s), max(spent_s))
+                for name, spent_s in steps_s.items()
+            },
         )
 
 
@@ -117,6 +131,11 @@ def diagnostic_message(
         'processing time, mean (ms)': _milliseconds(activity.processing_mean_s),
         'processing time, longest (ms)': _milliseconds(activity.processing_max_s),
         'age of the image when published, mean (ms)': _milliseconds(activity.age_mean_s),
+        **{
+            f'{name}, {which} (ms)': _milliseconds(step_s)
+            for name, times_s in activity.steps_s.items()
+            for which, step_s in zip(('mean', 'longest'), times_s, strict=True)
+        },
         **values,
         **{f'problem: {kind}': text for kind, text in problems.items()},
     }

@@ -14,8 +14,9 @@ class ImageIntake:
     """Counts what becomes of every image of one activation, so that none is lost silently.
 
     An image is skipped (by `max_rate_hz`), dropped (a newer one came while it waited), refused
-    (it cannot be read), failed (the network could not process it) or processed; at most two are
-    on their way. Safe to use from several threads.
+    (it cannot be read), failed (the network could not process it) or processed. At most two are
+    on their way, four or six when two or three threads share the work. Safe to use from several
+    threads.
 
     Args:
         mailbox: takes the images that are not skipped.
@@ -28,6 +29,7 @@ class ImageIntake:
         self._counts = dict.fromkeys(('skipped', 'processed', 'refused', 'failed'), 0)
         self._unreadable = 0
         self._busy_s = 0.0
+        self._overtaken = 0
 
     def take_in(self, message: Any, max_rate_hz: float) -> None:
         """Store an image message, or skip it.
@@ -46,6 +48,11 @@ class ImageIntake:
         self._count('processed')
         with self._lock:
             self._busy_s += processing_s
+
+    def count_overtaken(self) -> None:
+        """Note that a newer image came while one waited between two steps: it is dropped."""
+        with self._lock:
+            self._overtaken += 1
 
     def count_refused(self) -> None:
         """Note that an image could not be read."""
@@ -71,9 +78,10 @@ class ImageIntake:
         """Return how many images were received, and what became of them."""
         with self._lock:
             counts, unreadable = dict(self._counts), self._unreadable
+            overtaken = self._overtaken
         return {
             'received': self._mailbox.received + counts['skipped'] + unreadable,
-            'dropped': self._mailbox.dropped,
+            'dropped': self._mailbox.dropped + overtaken,
             **counts,
         }
 

@@ -111,9 +111,9 @@ class PeopleInSpace:
         """Keep the depth of an image that has arrived and waits for its turn."""
         self._matcher.pin('waiting', seconds_from_stamp(header.stamp))
 
-    def begin(self, header: Any) -> None:
-        """Keep the depth of an image that is worked on now, however long that takes."""
-        self._matcher.pin('in work', seconds_from_stamp(header.stamp))
+    def begin(self, header: Any, step: str) -> None:
+        """Keep the depth of an image that a step works on now, however long that takes."""
+        self._matcher.pin(step, seconds_from_stamp(header.stamp))
 
     def place(
         self,

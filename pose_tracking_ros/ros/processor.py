@@ -1,15 +1,20 @@
-"""What the worker thread does with each image: decode, find, track, publish."""
+"""What is done with each image: decode, infer, track, publish; in one thread or in up to three."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
 from rclpy.clock import Clock
 
 from pose_tracking_ros.image_decoding import ImageError, rgb_from_message
-from pose_tracking_ros.pipeline import Pipeline
+from pose_tracking_ros.people import FrameResult
+from pose_tracking_ros.pipeline import Found, Pipeline
 from pose_tracking_ros.ros.conversion import seconds_from_stamp
 from pose_tracking_ros.ros.diagnostics import ActivityMeter
 from pose_tracking_ros.ros.health import Health
@@ -18,6 +23,7 @@ from pose_tracking_ros.ros.image_intake import ImageIntake
 from pose_tracking_ros.ros.outputs import Outputs
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.ros.people_in_space import PeopleInSpace
+from pose_tracking_ros.ros.worker import one_after_another
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
     DepthSettings,
@@ -31,8 +37,35 @@ from pose_tracking_ros.settings import (
 from pose_tracking_ros.tracking.gallery import GalleryError
 
 
+@dataclass(eq=False)
+class ImageAtWork:
+    """An image on its way through the steps.
+
+    Attributes:
+        header: of its message.
+        image: RGB.
+        stamp_s: when it was taken, s.
+        camera_info: the calibration that fits it; None when there is none.
+        started_s: when it was taken in, by the monotonic clock, s.
+        found: the people in it, after `Processor.infer`.
+        spent_s: time that each step took, s.
+    """
+
+    header: Any
+    image: UInt8[np.ndarray, 'height width 3']
+    stamp_s: float
+    camera_info: Any | None
+    started_s: float
+    found: Found | None = None
+    spent_s: dict[str, float] = field(default_factory=dict)
+
+
 class Processor:
     """Takes image messages to the outputs, from activation to deactivation of the node.
+
+    The steps `decode`, `infer` and `track` (which publishes) share nothing that changes, so each
+    may run in a thread of its own, for successive images at the same time; each takes the images
+    in their order.
 
     An image that cannot be processed is complained of and left out; the next one has its chance.
 
@@ -93,30 +126,61 @@ class Processor:
         """Forget all tracks before the next image. May be called from any thread."""
         self._is_reset_wanted.set()
 
-    def process(self, message: Any) -> None:
-        """Process one `sensor_msgs` Image or CompressedImage."""
+    def stations(self, count: int) -> list[Callable[[Any], Any]]:
+        """Return the steps, spread over so many threads: 1 to 3.
+
+        With two, an image is tracked while the next is decoded and inferred; with three, yet
+        another one is decoded meanwhile.
+        """
+        steps = [self.decode, self.infer, self.track]
+        return [one_after_another(steps[: 4 - count]), *steps[4 - count :]]
+
+    def decode(self, message: Any) -> ImageAtWork | None:
+        """Read a `sensor_msgs` Image or CompressedImage; None if that cannot be done."""
         started_s = time.perf_counter()
-        self._follow_requests()
         try:
             image = rgb_from_message(message)
         except ImageError as error:
             self._health.report('image', f'image not readable: {error}')
             self._intake.count_refused()
-            return
+            return None
         self._health.resolve('image')
         header = message.header
-        self._in_space.begin(header)
+        self._in_space.begin(header, 'decode')
         stamp_s = self._stamp_of(header)
         image_size = (image.shape[1], image.shape[0])
         self._checks.check_size(image_size)
         camera_info = self._checks.usable_camera_info(self.camera_info, image_size)
-        session_before = self._pipeline.tracker.session_id
+        work = ImageAtWork(header, image, stamp_s, camera_info, started_s)
+        work.spent_s['decode'] = time.perf_counter() - started_s
+        return work
+
+    def infer(self, work: ImageAtWork) -> ImageAtWork | None:
+        """Find the people; None if the network fails."""
+        started_s = time.perf_counter()
+        self._in_space.begin(work.header, 'infer')
+        self._follow_network_settings()
         try:
-            result = self._pipeline.process(image, stamp_s)
+            work.found = self._pipeline.find(work.image)
         except (ValueError, RuntimeError) as error:
             # RuntimeError is what torch raises, for example when the GPU's memory is full.
-            self._health.report('inference', f'image not processed: {error}')
-            self._intake.count_failed()
+            self._fail(error)
+            return None
+        work.spent_s['infer'] = time.perf_counter() - started_s
+        return work
+
+    def track(self, work: ImageAtWork) -> None:
+        """Link the people with those of the images before, and publish."""
+        started_s = time.perf_counter()
+        header, stamp_s = work.header, work.stamp_s
+        assert work.found is not None
+        self._in_space.begin(header, 'track')
+        self._follow_tracker_settings()
+        session_before = self._pipeline.tracker.session_id
+        try:
+            result = self._pipeline.follow(work.found, work.image, stamp_s)
+        except (ValueError, RuntimeError) as error:
+            self._fail(error)
             return
         self._health.resolve('inference')
         self._tell_of_camera(result.camera_motion_problem)
@@ -131,13 +195,18 @@ class Processor:
             self._parameters.get(DepthSettings),
             header=header,
             stamp_s=stamp_s,
-            camera_info=camera_info,
+            camera_info=work.camera_info,
         )
+        work.spent_s['track'] = time.perf_counter() - started_s
+        self._publish(work, result, space_frame)
+
+    def _publish(self, work: ImageAtWork, result: FrameResult, space_frame: str) -> None:
+        started_s = time.perf_counter()
         settings = self._parameters.get(NodeSettings)
-        processing_s = time.perf_counter() - started_s
+        processing_s = started_s - work.started_s
         self._outputs.publish(
             result,
-            header=header,
+            header=work.header,
             session_id=self._session_offset + result.session_id,
             sequence=self._sequence,
             frames_dropped=self._intake.counts()['dropped'],
@@ -145,17 +214,34 @@ class Processor:
             with_embeddings=settings.publish_embeddings,
             space_frame=space_frame,
         )
-        self._intake.count_processed(processing_s)
-        self._meter.add_processed(processing_s, self._now_s() - stamp_s)
+        # Before the rest, which nobody may want: who has the poses may ask for the counts.
+        self._intake.count_processed(self._busiest_s(work))
+        self._meter.add_processed(processing_s, self._now_s() - work.stamp_s)
         self._outputs.show(
             result,
-            image,
-            header=header,
-            stamp_s=stamp_s,
+            work.image,
+            header=work.header,
+            stamp_s=work.stamp_s,
             settings=settings,
-            camera_info=camera_info,
+            camera_info=work.camera_info,
             space_frame=space_frame,
         )
+        work.spent_s['publish'] = time.perf_counter() - started_s
+        self._meter.add_steps(work.spent_s)
+
+    def _busiest_s(self, work: ImageAtWork) -> float:
+        """Return how long the thread that had most to do for an image was busy with it, s."""
+        decode_s, infer_s, track_s = (work.spent_s[name] for name in ('decode', 'infer', 'track'))
+        in_threads = {
+            1: [decode_s + infer_s + track_s],
+            2: [decode_s + infer_s, track_s],
+            3: [decode_s, infer_s, track_s],
+        }
+        return max(in_threads[self._parameters.get(NodeSettings).pipeline_threads])
+
+    def _fail(self, error: Exception) -> None:
+        self._health.report('inference', f'image not processed: {error}')
+        self._intake.count_failed()
 
     def finish(self) -> None:
         """Take back what is shown; for the end, when the worker has stopped."""
@@ -165,17 +251,19 @@ class Processor:
     def _now_s(self) -> float:
         return float(self._clock.now().nanoseconds) * 1e-9
 
-    def _follow_requests(self) -> None:
+    def _follow_network_settings(self) -> None:
         network = self._parameters.get(NetworkSettings)
         if network is not self._network_settings:
             self._network_settings = network
             self._pipeline.engine.apply_settings(network)
+        self._pipeline.image_input = self._parameters.get(ImageInputSettings)
+        self._pipeline.pose_nms = self._parameters.get(PoseNmsSettings)
+
+    def _follow_tracker_settings(self) -> None:
         tracker = self._parameters.get(TrackerSettings)
         if tracker is not self._tracker_settings:
             self._tracker_settings = tracker
             self._pipeline.tracker.apply_settings(tracker)
-        self._pipeline.image_input = self._parameters.get(ImageInputSettings)
-        self._pipeline.pose_nms = self._parameters.get(PoseNmsSettings)
         self._pipeline.camera_motion.apply_settings(self._parameters.get(CameraMotionSettings))
         self._follow_gallery_settings()
         if self._is_reset_wanted.is_set():

@@ -44,7 +44,7 @@ from pose_tracking_ros.ros.people_in_space import PeopleInSpace
 from pose_tracking_ros.ros.program import leave, run, with_malloc
 from pose_tracking_ros.ros.qos import OUTPUT
 from pose_tracking_ros.ros.transforms import FindTransform
-from pose_tracking_ros.ros.worker import Task, take_from
+from pose_tracking_ros.ros.worker import Line
 from pose_tracking_ros.settings import (
     CameraMotionSettings,
     DepthSettings,
@@ -154,7 +154,7 @@ class TrackerNode(LifecycleNode):
         self._mailbox: Mailbox[Any] = Mailbox()
         self._intake = ImageIntake(self._mailbox)
         self._load_watch = LoadWatch(self._health)
-        self._worker: Task | None = None
+        self._worker: Line[Any] | None = None
         self._processor: Processor | None = None
         self._is_enabled = True
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', OUTPUT)
@@ -190,10 +190,9 @@ class TrackerNode(LifecycleNode):
 
         What is shown in RViz is taken back.
         """
-        self._mailbox.clear()
-        self._mailbox.close()
         if self._worker is None:
             return True
+        self._worker.discard()
         has_ended = self._worker.join(timeout_s)
         if has_ended and self._processor is not None and self.context.ok():
             self._processor.finish()
@@ -242,7 +241,8 @@ class TrackerNode(LifecycleNode):
             self.get_clock(),
             self._in_space,
         )
-        self._worker = take_from(self._mailbox, self._processor.process)
+        stations = self._processor.stations(self._settings.pipeline_threads)
+        self._worker = Line(self._mailbox, stations, self._intake.count_overtaken)
         if self._is_enabled:
             self._listen()
         return result

@@ -29,6 +29,13 @@ class NodeSettings:
         'Keep large images on the heap instead of mapping each anew (mallopt; glibc only).',
         startup=True,
     )
+    pipeline_threads: int = setting(
+        1,
+        'Threads that share the work on images: 1: one image after another; 2: an image is tracked '
+        'and published while the next is inferred; 3: yet another one is decoded meanwhile.',
+        low=1,
+        high=3,
+    )
     diagnostics_period_s: float = setting(
         1.0, 'Time between two diagnostics.', unit='s', low=0.1, high=60.0, startup=True
     )

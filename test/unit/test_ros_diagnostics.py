@@ -29,6 +29,26 @@ def test_activity_is_averaged_since_the_last_time():
     assert activity.processing_mean_s is activity.age_mean_s is None
 
 
+def test_the_time_of_each_step_is_told():
+    meter = ActivityMeter()
+    meter.add_steps({'decode': 0.001, 'infer': 0.1})
+    meter.add_steps({'decode': 0.003, 'infer': 0.1})
+    message = diagnostic_message(
+        name='tracker_node',
+        hardware_id='cpu',
+        stamp=Time(),
+        summary='tracking',
+        problems={},
+        is_error=False,
+        activity=meter.take(),
+        values={},
+    )
+    values = {value.key: value.value for value in message.status[0].values}
+    assert (values['decode, mean (ms)'], values['decode, longest (ms)']) == ('2.0', '3.0')
+    assert values['infer, mean (ms)'] == '100.0'
+    assert not meter.take().steps_s
+
+
 @pytest.mark.parametrize('age_s', [-5.0, 86400.0 * 365])
 def test_the_age_of_recorded_images_is_not_told(age_s):
     meter = ActivityMeter()
