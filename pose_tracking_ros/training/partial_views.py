@@ -23,7 +23,7 @@ _PLACE_ODDS = (0.6, 0.2, 0.2)
 # Who is left to a smaller share, and shows hardly a joint, is a region to ignore.
 _MIN_LEFT_SHARE = 0.3
 # A joint behind a patch can only be guessed from the rest.
-_HIDDEN_WEIGHT = 0.4
+HIDDEN_WEIGHT = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,5 +160,5 @@ def hide_patch(
     keypoints = labels.keypoints.copy()
     points = keypoints[..., :2]
     is_hidden = ((points >= [x, y]) & (points < [x + width, y + height])).all(-1)
-    keypoints[..., 2][is_hidden] *= _HIDDEN_WEIGHT
+    keypoints[..., 2][is_hidden] *= HIDDEN_WEIGHT
     return Labels(labels.boxes, keypoints, labels.ignored, labels.identities)

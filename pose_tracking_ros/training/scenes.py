@@ -12,7 +12,9 @@ from jaxtyping import UInt8
 from torch.utils.data import Dataset
 
 from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.training.camera_effects import CameraEffects, seen_by_camera
 from pose_tracking_ros.training.canvas import FILL, Canvas, change_colours, joined, place
+from pose_tracking_ros.training.copy_paste import can_be_cut_out, paste_person
 from pose_tracking_ros.training.partial_views import Window, cropped, hide_patch, random_part
 from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet
 from pose_tracking_ros.training.scale_ranges import PyramidSettings
@@ -41,6 +43,9 @@ class CanvasSettings:
         source_weights: how often pictures of a source are drawn, 1 if not named.
         sampling: `composed` (the above), or `sifp`: crops from the pyramid of one picture, to
             which of the above only `size_px` and `source_weights` apply.
+        paste_share: share of canvases onto which somebody of another picture is pasted, before or
+            beside somebody.
+        effects: of a robot's camera, none by default.
         pyramid: of `sifp`.
     """
 
@@ -54,6 +59,8 @@ class CanvasSettings:
     max_rotation_deg: float
     source_weights: dict[str, float]
     sampling: Literal['composed', 'sifp'] = 'composed'
+    paste_share: float = 0.0
+    effects: CameraEffects = field(default_factory=CameraEffects)
     pyramid: PyramidSettings = field(default_factory=PyramidSettings)
 
 
@@ -95,8 +102,15 @@ class DetectionCanvases:
         return self._finished(canvas, joined(parts), rng)
 
     def _finished(self, canvas: np.ndarray, labels: Labels, rng: np.random.Generator) -> Canvas:
-        has_boxes = self._pictures.kinds.boxes
-        return Canvas(change_colours(canvas, rng), labels, has_boxes)
+        settings = self._settings
+        # A share of 0 draws nothing, so that canvases stay what they were before it existed.
+        if settings.paste_share and rng.random() < settings.paste_share:
+            donor = self.draw(rng)
+            if len(can_be_cut_out(self._pictures.labels(donor))):
+                image, donors = self._pictures.image(donor), self._pictures.labels(donor)
+                labels = paste_person(canvas, labels, image, donors, rng)
+        seen = seen_by_camera(change_colours(canvas, rng), settings.effects, rng)
+        return Canvas(seen, labels, self._pictures.kinds.boxes)
 
     def _picture(self, canvas: np.ndarray, cell: Cell, rng: np.random.Generator) -> Labels:
         settings = self._settings

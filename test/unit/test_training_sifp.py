@@ -14,6 +14,7 @@ import torch
 from pose_tracking_ros.network.presets import build_network
 from pose_tracking_ros.training.canvas import FILL, Canvas
 from pose_tracking_ros.training.config import ConfigError, load_config
+from pose_tracking_ros.training.datasets import DatasetSettings, open_dataset
 from pose_tracking_ros.training.matching import BACKGROUND, IGNORED, match
 from pose_tracking_ros.training.objective import Objective
 from pose_tracking_ros.training.pictures import Labels, PictureSet
@@ -160,7 +161,7 @@ def pictures(tmp_path: Path) -> PictureSet:
     record = {'id': 1, 'file_name': 'a.png', 'width': 256, 'height': 128}
     path = tmp_path / 'annotations.json'
     path.write_text(json.dumps({'images': [record], 'annotations': annotations}))
-    return PictureSet(path, tmp_path)
+    return PictureSet(open_dataset(DatasetSettings('set', 'coco', '.', path.name), tmp_path))
 
 
 def settings_of(training: str, **changes: float) -> CanvasSettings:
@@ -317,7 +318,7 @@ def test_objective_ignores_outsiders_for_anchors_and_proposals(
         ('pyramid: {training: all}', 'expected one of none, multi-scale, snip, sifp'),
         ('pyramid: {factors: [1.0, 1.0]}', 'factors: expected different numbers above 0'),
         ('pyramid: {factors: 2.0}', 'factors: expected a list, got 2.0'),
-        ('pyramid: {factors: [two]}', "factors: expected <class 'float'>, got 'two'"),
+        ('pyramid: {factors: [two]}', r"factors\[0\]: expected <class 'float'>, got 'two'"),
         ('pyramid: {min_size_px: 600}', 'expected 0 < min_size_px < max_size_px'),
         ('pyramid: {levels: 4}', 'unknown keys: levels'),
     ],
