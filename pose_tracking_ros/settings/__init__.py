@@ -9,6 +9,7 @@ from pose_tracking_ros.settings.camera_motion import CameraMotionSettings
 from pose_tracking_ros.settings.depth import DepthSettings
 from pose_tracking_ros.settings.gallery import GallerySettings
 from pose_tracking_ros.settings.image_input import ImageInputSettings
+from pose_tracking_ros.settings.interop import InteropSettings
 from pose_tracking_ros.settings.limits import Limits, check_settings, limits_of, setting
 from pose_tracking_ros.settings.network import NetworkSettings
 from pose_tracking_ros.settings.nodes import (
@@ -25,6 +26,7 @@ __all__ = [
     'DepthSettings',
     'GallerySettings',
     'ImageInputSettings',
+    'InteropSettings',
     'Limits',
     'MultiCameraSettings',
     'NetworkSettings',
