@@ -36,24 +36,23 @@ from pose_tracking_ros.ros.gallery_services import GalleryServices
 from pose_tracking_ros.ros.health import Health
 from pose_tracking_ros.ros.image_input import ImageInput
 from pose_tracking_ros.ros.image_intake import ImageIntake
+from pose_tracking_ros.ros.interop import Exchange
 from pose_tracking_ros.ros.load_watch import LoadWatch
 from pose_tracking_ros.ros.mailbox import Mailbox
 from pose_tracking_ros.ros.outputs import Draw, Outputs
+from pose_tracking_ros.ros.parameter_file import NODES
 from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.ros.people_in_space import PeopleInSpace
 from pose_tracking_ros.ros.program import leave, run, with_malloc
 from pose_tracking_ros.ros.qos import OUTPUT
+from pose_tracking_ros.ros.target_service import TargetService
 from pose_tracking_ros.ros.transforms import FindTransform
 from pose_tracking_ros.ros.worker import Line
 from pose_tracking_ros.settings import (
-    CameraMotionSettings,
     DepthSettings,
-    GallerySettings,
     ImageInputSettings,
     NetworkSettings,
     NodeSettings,
-    PoseNmsSettings,
-    TrackerSettings,
 )
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.tracking.known_people import KnownPeople
@@ -130,16 +129,7 @@ class TrackerNode(LifecycleNode):
         self._draw = draw
         self._store = ParameterStore(
             self,
-            (
-                NetworkSettings,
-                PoseNmsSettings,
-                CameraMotionSettings,
-                TrackerSettings,
-                GallerySettings,
-                DepthSettings,
-                ImageInputSettings,
-                NodeSettings,
-            ),
+            tuple(NODES['tracker'].values()),
             is_locked=lambda: self._pipeline is not None,
             of_others=parameters_of_others,
         )
@@ -160,7 +150,8 @@ class TrackerNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', OUTPUT)
         self.create_service(Trigger, '~/reset', self._reset)
         self.create_service(SetBool, '~/set_enabled', self._set_enabled)
-        GalleryServices(self, lambda: self._pipeline.known_people if self._pipeline else None)
+        GalleryServices(self, self._known_people)
+        self._target = TargetService(self, self._health, self._is_active, self._known_people)
         # Not the node's clock: it stands still in simulated time until somebody publishes it,
         # which is one of the cases to be explained.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -176,6 +167,12 @@ class TrackerNode(LifecycleNode):
     @property
     def _settings(self) -> NodeSettings:
         return self._store.get(NodeSettings)
+
+    def _is_active(self) -> bool:
+        return self._processor is not None
+
+    def _known_people(self) -> KnownPeople | None:
+        return self._pipeline.known_people if self._pipeline is not None else None
 
     def start(self) -> bool:
         """Configure and activate if `autostart` says so; return whether that went well."""
@@ -216,7 +213,8 @@ class TrackerNode(LifecycleNode):
         if engine.fallback_reason:
             self._health.report('device', f'running on the CPU: {engine.fallback_reason}')
         self._pipeline = pipeline
-        self._outputs = Outputs(self, COCO_17, engine.model_id, self._draw)
+        exchange = Exchange(self, self._health, self._store)
+        self._outputs = Outputs(self, COCO_17, engine.model_id, self._draw, self._target, exchange)
         self.get_logger().info(f'{engine.model_id} is ready on {engine.device_name}')
         return super().on_configure(state)
 
@@ -367,6 +365,7 @@ class TrackerNode(LifecycleNode):
             infos = self._camera_info_input.counts()
             values |= {f'camera_info {what}': str(n) for what, n in infos.items()}
             values['session'] = str(self._processor.session_id)
+            values['target'] = self._target.description
         values |= {f'reports: {kind}': str(n) for kind, n in self._health.counts().items()}
         problems = self._health.active()
         self._diagnostics.publish(
