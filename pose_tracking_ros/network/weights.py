@@ -92,18 +92,7 @@ def load_network(preset: str, path: Path) -> tuple[MultiTaskNetwork, Provenance]
     Raises:
         WeightsError: the file is missing, damaged, or for another preset or skeleton.
     """
-    if not path.is_file():
-        raise WeightsError(
-            f'weights: no file {path}; expected a .safetensors checkpoint of preset {preset}'
-        )
-    try:
-        with safe_open(path, framework='pt') as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f'weights: {path} is not a readable safetensors file ({error}); fetch it again'
-        ) from error
+    metadata, tensors = _read(path, preset)
     if metadata.get('format') != FORMAT:
         raise WeightsError(
             f'weights: {path}: expected format {FORMAT}, got {metadata.get("format")}; '
@@ -137,6 +126,34 @@ def load_network(preset: str, path: Path) -> tuple[MultiTaskNetwork, Provenance]
         decoding=network.decoding,
     )
     return network.eval(), provenance
+
+
+def preset_of(path: Path) -> str:
+    """Return the preset that a checkpoint names, which need not be a known one.
+
+    Raises:
+        WeightsError: the file is missing or no checkpoint.
+    """
+    metadata, _ = _read(path, 'any', with_tensors=False)
+    return metadata.get('preset', '')
+
+
+def _read(
+    path: Path, preset: str, with_tensors: bool = True
+) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    if not path.is_file():
+        raise WeightsError(
+            f'weights: no file {path}; expected a .safetensors checkpoint of preset {preset}'
+        )
+    try:
+        with safe_open(path, framework='pt') as file:
+            metadata = file.metadata() or {}
+            names = file.keys() if with_tensors else []
+            return metadata, {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f'weights: {path} is not a readable safetensors file ({error}); fetch it again'
+        ) from error
 
 
 def _training(text: str, path: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pose_tracking_ros.inference.loading import choose_device
 from pose_tracking_ros.inference.network_engine import NetworkEngine
 from pose_tracking_ros.inference.runtimes import Job, build
 from pose_tracking_ros.network.backbone import fold_batch_norm
+from pose_tracking_ros.network.calibration import ScoreCalibration
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.weights import Provenance
 from pose_tracking_ros.settings import NetworkSettings
@@ -64,8 +65,20 @@ class Validator:
         return {name: float(getattr(report, name)) for name in _FIGURES}
 
 
-def engine_of(network: MultiTaskNetwork, preset: str, long_side_px: int) -> NetworkEngine:
-    """Return an engine for a copy of a network that is still in training."""
+def engine_of(
+    network: MultiTaskNetwork,
+    preset: str,
+    long_side_px: int,
+    calibration: ScoreCalibration | None = None,
+) -> NetworkEngine:
+    """Return an engine for a copy of a network in memory.
+
+    Args:
+        network: of the preset, which may still be in training.
+        preset: architecture.
+        long_side_px: longer side of the pictures inside the network.
+        calibration: what the raw keypoint scores are worth; None: not known.
+    """
     copied = copy.deepcopy(network).eval()
     fold_batch_norm(copied)
     settings = NetworkSettings(
@@ -74,7 +87,14 @@ def engine_of(network: MultiTaskNetwork, preset: str, long_side_px: int) -> Netw
         image_long_side_px=long_side_px,
         min_person_score=_MIN_SCORE,
     )
-    provenance = Provenance(preset, COCO_17.name, 'in training', {}, decoding=copied.decoding)
+    provenance = Provenance(
+        preset,
+        COCO_17.name,
+        'in memory',
+        {},
+        calibration=calibration or ScoreCalibration(),
+        decoding=copied.decoding,
+    )
     device, _ = choose_device('auto')
     job = Job(copied, provenance, settings, device, lambda line: None)
     return NetworkEngine(copied, build('torch', job), provenance, settings)

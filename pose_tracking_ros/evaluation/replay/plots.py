@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,9 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from pose_tracking_ros.evaluation.replay.report_timelines import Timeline
 from pose_tracking_ros.people import TrackState
+from pose_tracking_ros.viewing.svg_plots import INK, STYLE, svg_of
 
-# Half way between white and black.
-_INK = '#7c838c'
 _BLUE, _ORANGE, _RED = '#3d86c6', '#e0861a', '#d6404b'
 _LOOKS: dict[TrackState, tuple[str, dict[str, Any]]] = {
     TrackState.TENTATIVE: ('tentative', {'facecolor': _BLUE, 'alpha': 0.35}),
@@ -29,28 +27,7 @@ _LOOKS: dict[TrackState, tuple[str, dict[str, Any]]] = {
         'occluded',
         {'facecolor': _ORANGE, 'hatch': '/////', 'edgecolor': '#ffffff', 'linewidth': 0.0},
     ),
-    TrackState.LOST: ('lost', {'facecolor': _INK, 'alpha': 0.35}),
-}
-_STYLE: dict[Any, Any] = {
-    'text.color': _INK,
-    'axes.edgecolor': _INK,
-    'axes.labelcolor': _INK,
-    'axes.facecolor': 'none',
-    'figure.facecolor': 'none',
-    'xtick.color': _INK,
-    'ytick.color': _INK,
-    'grid.color': _INK,
-    'grid.alpha': 0.25,
-    'axes.grid': True,
-    'axes.axisbelow': True,
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'legend.frameon': False,
-    'font.size': 10.0,
-    'hatch.linewidth': 0.6,
-    # The same figures give the same file; letters become shapes, so that no font is needed.
-    'svg.hashsalt': 'pose_tracking_ros',
-    'svg.fonttype': 'path',
+    TrackState.LOST: ('lost', {'facecolor': INK, 'alpha': 0.35}),
 }
 _WIDTH_IN = 10.0
 
@@ -74,7 +51,7 @@ def timelines_plot(
     """
     if not timelines:
         raise ValueError('timelines: expected at least one track, got none')
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         # The legend and the axis need the same room whatever the number of rows.
         height = 1.0 + 0.27 * len(timelines)
         figure, axes = _axes(height)
@@ -100,7 +77,7 @@ def timelines_plot(
         axes.legend(
             handles=handles, loc='lower right', bbox_to_anchor=(1.0, 1.0), ncols=len(handles)
         )
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def people_plot(
@@ -115,7 +92,7 @@ def people_plot(
         shown: confirmed tracks found in the image.
         true: people of the truth; None without truth.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _axes(2.6)
         axes.grid(visible=False, axis='x')
         if true is not None:
@@ -126,7 +103,7 @@ def people_plot(
         axes.set_xlabel('time, s')
         axes.set_ylabel('people in the image')
         axes.legend(loc='lower right', bbox_to_anchor=(1.0, 1.0), ncols=2)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def durations_plot(durations_ms: Float[np.ndarray, 'image'], what: str) -> str:
@@ -141,7 +118,7 @@ def durations_plot(durations_ms: Float[np.ndarray, 'image'], what: str) -> str:
     """
     if not len(durations_ms):
         raise ValueError(f'durations_ms: expected at least one {what}, got none')
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _axes(2.6)
         bins = int(np.clip(np.sqrt(len(durations_ms)) * 2, 10, 60))
         axes.hist(durations_ms, bins=bins, color=_BLUE)
@@ -152,7 +129,7 @@ def durations_plot(durations_ms: Float[np.ndarray, 'image'], what: str) -> str:
         axes.set_xlabel(f'{what}, ms')
         axes.set_ylabel('images')
         axes.legend(loc='lower right', bbox_to_anchor=(1.0, 1.0), ncols=2)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def _row_label(timeline: Timeline) -> str:
@@ -164,11 +141,3 @@ def _row_label(timeline: Timeline) -> str:
 def _axes(height_in: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(_WIDTH_IN, height_in), layout='constrained')
     return figure, figure.subplots()
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    # Without these entries matplotlib writes neither the time nor addresses of vocabularies.
-    nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
-    figure.savefig(buffer, format='svg', metadata=nothing)
-    return buffer.getvalue()

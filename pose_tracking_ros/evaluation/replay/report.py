@@ -31,7 +31,6 @@ from pose_tracking_ros.evaluation.replay.report_pictures import (
     images_of_bag,
     jpeg_address,
     side_by_side,
-    svg_address,
     take,
 )
 from pose_tracking_ros.evaluation.replay.report_tables import (
@@ -47,6 +46,8 @@ from pose_tracking_ros.evaluation.replay.report_tables import (
 from pose_tracking_ros.evaluation.replay.report_timelines import Timeline, timelines_of
 from pose_tracking_ros.evaluation.replay.result import ReplayResult
 from pose_tracking_ros.recordings.recording import FrameRecord
+from pose_tracking_ros.viewing import STYLE_FOLDER
+from pose_tracking_ros.viewing.svg_plots import svg_address
 
 MAX_PICTURES = 24
 """Of mistakes and samples together; keeps the file at a few megabytes."""
@@ -106,7 +107,7 @@ def write_report(result: ReplayResult, target: Path, images: Images | None = Non
     """
     content = _content(result, images or images_of_bag(result.bag, result.topic))
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        loader=jinja2.FileSystemLoader([_TEMPLATES, STYLE_FOLDER]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

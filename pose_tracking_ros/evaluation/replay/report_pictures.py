@@ -124,11 +124,6 @@ def jpeg_address(picture: Image) -> str:
     return f'data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}'
 
 
-def svg_address(svg: str) -> str:
-    """Return an SVG as a data address."""
-    return f'data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}'
-
-
 def _draw(
     shot: Shot, image: Image, frame: FrameRecord, tracks: list[Track], truth: TruthFrame | None
 ) -> Image:

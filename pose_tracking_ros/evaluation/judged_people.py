@@ -1,0 +1,105 @@
+"""Labelled people beside what was found of them: who is missed, which joints are off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pose_tracking_ros.skeleton import COCO_17, Skeleton
+
+# A person is found when a box overlaps at least this much: people cut off by others are often
+# found with a box of another extent.
+_MIN_IOU = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedPerson:
+    """One labelled person.
+
+    Attributes:
+        image_id: picture.
+        box: labelled, corners x1, y1, x2, y2, px.
+        truth: labelled joints, px; NaN where there is no label.
+        found: joints of the detection whose box overlaps most, px; None if there is none.
+        likeness: of each joint, the term of OKS in [0, 1]; NaN without a label, 0 if missed.
+        distances: from the label, relative to the square root of the person's area; NaN without a
+            label or a detection.
+    """
+
+    image_id: int
+    box: Float[np.ndarray, '4']
+    truth: Float[np.ndarray, 'joint 2']
+    found: Float[np.ndarray, 'joint 2'] | None
+    likeness: Float[np.ndarray, 'joint']
+    distances: Float[np.ndarray, 'joint']
+
+    @property
+    def oks(self) -> float:
+        """Object keypoint similarity in [0, 1]: the mean over labelled joints; 0 if missed."""
+        return float(np.nanmean(self.likeness))
+
+    @property
+    def has_joint(self) -> Bool[np.ndarray, 'joint']:
+        """Which joints are labelled."""
+        labelled: Bool[np.ndarray, 'joint'] = np.isfinite(self.likeness)
+        return labelled
+
+
+def judge_people(
+    truth: dict[str, Any],
+    results: Sequence[dict[str, Any]],
+    min_score: float,
+    skeleton: Skeleton = COCO_17,
+) -> list[JudgedPerson]:
+    """Return every person with labelled joints, worst first.
+
+    Args:
+        truth: content of a COCO keypoint file.
+        results: COCO results with boxes, as `evaluation.keypoints.run_engine` returns them.
+        min_score: people found below this are left out.
+        skeleton: of both.
+    """
+    found: dict[int, list[dict[str, Any]]] = {}
+    for result in results:
+        if result['score'] >= min_score:
+            found.setdefault(int(result['image_id']), []).append(result)
+    judged = [
+        _judged(person, found.get(int(person['image_id']), []), skeleton)
+        for person in truth['annotations']
+        if not person.get('iscrowd', 0) and any(person['keypoints'][2::3])
+    ]
+    return sorted(judged, key=lambda person: person.oks)
+
+
+def _judged(
+    person: dict[str, Any], results: list[dict[str, Any]], skeleton: Skeleton
+) -> JudgedPerson:
+    x, y, width, height = map(float, person['bbox'])
+    box = np.array([x, y, x + width, y + height])
+    labels = np.array(person['keypoints'], np.float64).reshape(-1, 3)
+    is_labelled = labels[:, 2] > 0
+    points = np.where(is_labelled[:, None], labels[:, :2], np.nan)
+    best = max(results, key=lambda result: _iou(person['bbox'], result['bbox']), default=None)
+    image_id = int(person['image_id'])
+    if best is None or _iou(person['bbox'], best['bbox']) < _MIN_IOU:
+        likeness = np.where(is_labelled, 0.0, np.nan)
+        return JudgedPerson(image_id, box, points, None, likeness, np.full(len(labels), np.nan))
+    found = np.array(best['keypoints'], np.float64).reshape(-1, 3)[:, :2]
+    squared = ((found - points) ** 2).sum(1)
+    area = float(person['area'])
+    # COCO: exp(-d^2 / (2 s^2 k^2)), k twice the labellers' standard deviation.
+    likeness = np.exp(-squared / (2 * area * (2 * skeleton.sigma_array) ** 2))
+    return JudgedPerson(image_id, box, points, found, likeness, np.sqrt(squared / area))
+
+
+def _iou(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the overlap of boxes given as x, y, width, height; in [0, 1]."""
+    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    shared = max(wide, 0.0) * max(high, 0.0)
+    union = one[2] * one[3] + other[2] * other[3] - shared
+    return shared / union if union > 0 else 0.0
