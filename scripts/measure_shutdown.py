@@ -39,12 +39,12 @@ from pose_tracking_ros.ros.tracker_node import TrackerNode
 class Engine:
     model_id = device_name = 'paper'
     fallback_reason = ''
-    embedding_dim = 0
+    embedding_dim = 4
     def warm_up(self):
         self.work('warm_up')
     def infer(self, image):
         self.work('infer')
-        return People.none((image.shape[1], image.shape[0]))
+        return People.none((image.shape[1], image.shape[0]), dim=4)
     def work(self, what):
         if what == {slow!r}:
             print('slow', file=sys.stderr, flush=True)
