@@ -1,30 +1,32 @@
-"""Command line: `python -m pose_tracking_ros.training config/training/lite.yaml`."""
+"""Train the network; or check the data, see `python -m pose_tracking_ros.training check --help`.
+
+Run `python -m pose_tracking_ros.training config/training/lite.yaml`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from pose_tracking_ros.network.weights import WeightsError
+from pose_tracking_ros.training import check_command
+from pose_tracking_ros.training.arguments import add_data_root
 from pose_tracking_ros.training.config import ConfigError, load_config
 from pose_tracking_ros.training.loop import Run
 from pose_tracking_ros.training.pictures import DataError
 
 
 def main() -> int:
-    """Train, or resume; exit 0 when finished, 3 when interrupted, 2 on bad input."""
+    """Train, resume or check; exit 0 when done, 3 when interrupted, 2 on bad input."""
+    if sys.argv[1:2] == ['check']:
+        return check_command.main(sys.argv[2:])
     parser = argparse.ArgumentParser(
-        prog='python -m pose_tracking_ros.training', description=__doc__
+        prog='python -m pose_tracking_ros.training',
+        description=__doc__,
     )
     parser.add_argument('config', type=Path, help='training configuration (YAML)')
-    parser.add_argument(
-        '--data-root',
-        type=Path,
-        default=Path(os.environ.get('POSE_TRACKING_DATA', 'data')),
-        help='folder of the data named in the config; default $POSE_TRACKING_DATA, else data/',
-    )
+    add_data_root(parser)
     parser.add_argument(
         '--output', type=Path, help='folder of the run; default runs/NAME; resumed if it exists'
     )

@@ -110,7 +110,9 @@ class PictureFile:
         try:
             with Image.open(file) as image:
                 (width, height), kind = image.size, image.format
-                if image.getexif().get(_EXIF_ORIENTATION, 1) >= _FIRST_TURNED:
+                # Of a PNG this would decode the pixels.
+                turn = 1 if kind == 'PNG' else image.getexif().get(_EXIF_ORIENTATION, 1)
+                if turn >= _FIRST_TURNED:
                     width, height = height, width
                 file.seek(max(length - _TAIL_BYTES, 0))
                 if kind in _END_MARKS and _END_MARKS[kind] not in file.read():
