@@ -29,6 +29,7 @@ from pose_tracking_ros.evaluation.pose_nms_fit import STARTS, fit_pose_nms
 from pose_tracking_ros.evaluation.pose_prediction import add_pose_prediction
 from pose_tracking_ros.evaluation.posetrack_command import add_posetrack
 from pose_tracking_ros.evaluation.reid import evaluate_crops
+from pose_tracking_ros.evaluation.reid_scenes import Scenes
 from pose_tracking_ros.evaluation.replay.command import add_bag
 from pose_tracking_ros.evaluation.replay.compare_command import add_compare_results
 from pose_tracking_ros.evaluation.replay.make_bag_command import add_make_bag
@@ -119,6 +120,12 @@ def _add_reid(commands: Any) -> None:
     parser.add_argument(
         '--split', type=Path, required=True, help='JSON with lists query and gallery'
     )
+    parser.add_argument(
+        '--scenes',
+        action='store_true',
+        help='paste the crops into scenes and find the people with the whole network; those who '
+        'are not found count as wrong',
+    )
     _add_network(parser)
     parser.set_defaults(run=_reid)
 
@@ -153,7 +160,11 @@ def _engine(options: argparse.Namespace, **changes: Any) -> NetworkEngine:
 
 def _reid(options: argparse.Namespace) -> dict[str, Any]:
     engine = _engine(options)
-    report = asdict(evaluate_crops(options.crops, options.split, engine.embed_crops))
+    scenes = Scenes(engine) if options.scenes else None
+    embed = scenes.embed if scenes else engine.embed_crops
+    report = asdict(evaluate_crops(options.crops, options.split, embed))
+    if scenes:
+        report['found'] = scenes.found / max(scenes.pasted, 1)
     if options.json:
         draw_matching_curve(options.json.with_suffix('.png'), engine.model_id, report['cmc'])
     return report | {'model_id': engine.model_id, 'device': engine.device_name}

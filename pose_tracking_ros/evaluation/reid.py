@@ -74,7 +74,7 @@ class CropName:
         return cls(int(match[1]), int(match[2]))
 
 
-def evaluate_crops(crops: Path, split: Path, embed: Embed, batch: int = 64) -> ReidReport:
+def evaluate_crops(crops: Path, split: Path, embed: Embed, batch: int = 60) -> ReidReport:
     """Embed the query and gallery crops of a zip and score them, with a progress bar.
 
     Args:
@@ -120,27 +120,37 @@ def score_ranking(
     Crops of the query's own identity *and* camera are left out, as Market-1501 prescribes; so are
     queries without any right answer left.
 
+    A vector of zeros stands for somebody who was not found: such a query finds nobody, such a
+    gallery crop comes last.
+
     Args:
-        query: unit vectors.
-        gallery: unit vectors.
+        query: vectors of unit length, or zero.
+        gallery: vectors of unit length, or zero.
         query_labels: identity and camera of each query.
         gallery_labels: identity and camera of each gallery crop.
 
     Raises:
         EvaluationError: no query has a right answer.
     """
-    order = np.argsort(-(query @ gallery.T), axis=1, kind='stable')
+    likeness = query @ gallery.T
+    likeness[:, ~gallery.any(axis=1)] = -np.inf
+    order = np.argsort(-likeness, axis=1, kind='stable')
     precisions, firsts, identities = [], [], set[int]()
-    for ranked, (identity, camera) in zip(order, query_labels, strict=True):
+    is_found: Bool[np.ndarray, 'query'] = np.asarray(query.any(axis=1))
+    for ranked, (identity, camera), found in zip(order, query_labels, is_found, strict=True):
         labels = gallery_labels[ranked]
         same = labels[:, 0] == identity
         right: Bool[np.ndarray, 'rank'] = same[~(same & (labels[:, 1] == camera))]
         if not right.any():
             continue
+        identities.add(int(identity))
+        if not found:
+            precisions.append(0.0)
+            firsts.append(len(gallery))
+            continue
         hits = np.flatnonzero(right)
         precisions.append(float(np.mean(np.arange(1, len(hits) + 1) / (hits + 1))))
         firsts.append(int(hits[0]))
-        identities.add(int(identity))
     if not precisions:
         raise EvaluationError('no query has a crop of the same person from another camera')
     return ReidReport(

@@ -13,6 +13,8 @@ import pytest
 from pose_tracking_ros.evaluation.accuracy_pictures import draw_matching_curve
 from pose_tracking_ros.evaluation.keypoints import EvaluationError
 from pose_tracking_ros.evaluation.reid import CropName, evaluate_crops, score_ranking
+from pose_tracking_ros.evaluation.reid_scenes import Scenes
+from pose_tracking_ros.people import People
 
 
 def unit(*angles_deg: float) -> np.ndarray:
@@ -40,6 +42,67 @@ def test_query_without_an_answer_is_left_out() -> None:
     report = score_ranking(unit(0, 90), unit(1, 89), np.array([[1, 1], [2, 1]]), gallery)
     assert report.queries == 1
     assert report.rank1 == report.map == 1
+
+
+def test_who_was_not_found_counts_as_wrong() -> None:
+    nobody = np.zeros((1, 2))
+    labels = np.array([[1, 2], [2, 1], [1, 3]])
+    # A query that was not found finds nobody.
+    report = score_ranking(nobody, unit(0, 10, 20), np.array([[1, 1]]), labels)
+    assert (report.queries, report.rank1, report.map) == (1, 0, 0)
+    assert report.cmc == (0,) * 20
+    # A gallery crop that was not found comes last, even behind those that look opposite.
+    gallery = np.concatenate([nobody, unit(180), unit(0)])
+    report = score_ranking(unit(0), gallery, np.array([[1, 1]]), labels)
+    assert report.rank1 == 1
+    assert report.map == pytest.approx((1 + 2 / 3) / 2)
+
+
+class BoxesKnown:
+    """An engine that finds what it is told, and sees colours."""
+
+    embedding_dim = 3
+
+    def __init__(self, keep: list[int] | None = None) -> None:
+        self.keep, self.boxes = keep, np.zeros((0, 4))
+
+    def infer(self, image: np.ndarray) -> People:
+        boxes = self.boxes if self.keep is None else self.boxes[self.keep]
+        vectors = []
+        for x1, y1, x2, y2 in boxes.round().astype(int):
+            colour = image[(y1 + y2) // 2, (x1 + x2) // 2].astype(float)
+            vectors.append(colour / np.linalg.norm(colour))
+        return People(
+            boxes=boxes,
+            scores=np.full(len(boxes), 0.9),
+            keypoints=np.zeros((len(boxes), 17, 2)),
+            keypoint_scores=np.zeros((len(boxes), 17)),
+            embeddings=np.array(vectors).reshape(-1, 3),
+            image_size=(image.shape[1], image.shape[0]),
+        )
+
+
+@pytest.mark.parametrize('keep', [None, [2, 0], []])
+def test_crops_in_scenes_keep_their_vectors(
+    keep: list[int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colours = np.eye(3, dtype=np.uint8) * 200 + 20
+    crops = [np.full((128, 64, 3), colour, np.uint8) for colour in colours]
+    engine = BoxesKnown(keep)
+    scenes = Scenes(engine)
+    compose = scenes.compose
+
+    def told(crops: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        scene, engine.boxes = compose(crops)
+        return scene, engine.boxes
+
+    monkeypatch.setattr(scenes, 'compose', told)
+    vectors = scenes.embed(crops)
+    found = [0, 1, 2] if keep is None else sorted(keep)
+    assert vectors.any(axis=1).nonzero()[0].tolist() == found
+    for number in found:
+        assert vectors[number].argmax() == number
+    assert (scenes.pasted, scenes.found) == (3, len(found))
 
 
 def test_no_answer_at_all() -> None:
