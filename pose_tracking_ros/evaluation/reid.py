@@ -146,7 +146,7 @@ def score_ranking(
         identities.add(int(identity))
         if not found:
             precisions.append(0.0)
-            firsts.append(len(gallery))
+            firsts.append(max(len(gallery), _RANKS))
             continue
         hits = np.flatnonzero(right)
         precisions.append(float(np.mean(np.arange(1, len(hits) + 1) / (hits + 1))))
