@@ -69,9 +69,18 @@ class NodeSettings:
     marker_scale_m: float = setting(
         0.01, 'Size of one pixel in the markers.', unit='m', low=1e-6, high=10.0, live=True
     )
+    marker_lifetime_s: float = setting(
+        3.0,
+        'Viewers drop markers that are not sent again for this long, so that none stay when the '
+        'node ends. Longer than between two images; 0: never.',
+        unit='s',
+        low=0.0,
+        high=3600.0,
+        live=True,
+    )
     trail_s: float = setting(
         2.0,
-        'Length of the trails in the annotated image; 0 for none.',
+        'Length of the trails in the annotated image and the markers; 0 for none.',
         unit='s',
         low=0.0,
         high=60.0,

@@ -36,17 +36,63 @@ def test_markers_show_people_and_go_with_them(scene, image, graph):
     assert len(by_name['joints'].points) == len(by_name['joints'].colors) == 17
     assert len(by_name['limbs'].points) == 32
     assert len(by_name['boxes'].points) == 8
-    # Nobody at hand: the lists empty, the number is deleted.
-    gone = markers_of(2.0, value=0)
-    assert all(not m.points for m in gone if m.ns != 'ids')
-    assert [(m.id, m.action) for m in gone if m.ns == 'ids'] == [(1, Marker.DELETE)]
-    assert not [m for m in markers_of(2.1, value=0) if m.ns == 'ids']
+    # Nobody at hand: the lost one fades, then lists and number are deleted.
+    for number in range(1, 6):
+        markers_of(1.0 + number / 10)
+    faint = {m.ns: m for m in markers_of(2.5, value=0) if m.action == Marker.ADD}
+    assert set(faint) == {'hidden', 'trails', 'ids'}
+    assert faint['ids'].color.a == pytest.approx(0.5)
+    gone = markers_of(3.6, value=0)
+    assert {m.action for m in gone} == {Marker.DELETE}
+    assert {(m.ns, m.id) for m in gone} == {('hidden', 0), ('trails', 0), ('ids', 1)}
+    assert markers_of(3.7, value=0) == []
     # Deactivation takes everything back.
-    markers_of(2.2)
+    markers_of(3.8)
     before = len(arrays)
     scene.tracker.trigger_deactivate()
     graph.until(lambda: len(arrays) > before, 'deletion')
     assert [m.action for m in arrays[-1].markers] == [Marker.DELETEALL]
+
+
+def test_a_reset_takes_trails_and_numbers_away(scene, image, graph):
+    from std_srvs.srv import Trigger
+    from visualization_msgs.msg import Marker, MarkerArray
+
+    arrays = graph.listen(MarkerArray, 'tracker_node/markers', 50)
+    scene = scene(max_markers_hz=1000.0, marker_lifetime_s=5.0)
+    graph.connect(scene.tracker._outputs._markers)
+    for number in range(3):
+        scene.show(image(1.0 + 0.1 * number))
+    graph.until(lambda: len(arrays) == 3, 'markers')
+    assert {m.lifetime.sec for m in arrays[-1].markers} == {5}
+    assert 'trails' in {m.ns for m in arrays[-1].markers}
+    graph.call(Trigger, 'tracker_node/reset', Trigger.Request())
+    scene.show(image(1.4))
+    graph.until(lambda: len(arrays) == 4, 'markers')
+    actions = {m.ns: m.action for m in arrays[-1].markers}
+    assert actions['trails'] == Marker.DELETE
+    assert actions['boxes'] == Marker.ADD
+
+
+def test_who_looks_later_sees_all_at_once(scene, image, graph):
+    from visualization_msgs.msg import Marker, MarkerArray
+
+    first = graph.listen(MarkerArray, 'tracker_node/markers', 50)
+    scene = scene(max_markers_hz=1000.0)
+    graph.connect(scene.tracker._outputs._markers)
+    scene.show(image(1.0))
+    graph.until(lambda: first, 'markers')
+    later = graph.listen(MarkerArray, 'tracker_node/markers', 50)
+    publisher = scene.tracker._outputs._markers
+    graph.until(lambda: publisher.get_subscription_count() == 2, 'second viewer')
+    stamp_s = 1.0
+    while not later:
+        # The publisher may know the viewer before the viewer knows the publisher.
+        stamp_s += 0.1
+        scene.show(image(stamp_s))
+        graph.spin_for(0.05)
+    assert {m.ns for m in later[0].markers} == {m.ns for m in first[-1].markers}
+    assert {m.action for m in later[0].markers} == {Marker.ADD}
 
 
 def test_markers_lie_where_the_camera_sees_them(scene, image, graph):

@@ -137,43 +137,48 @@ def test_pose_array_equals_the_one_made_of_objects(count, with_embeddings):
         assert repr(deserialize_message(content, TrackedPoseArray)) == fields(wanted)
 
 
+def lists_of(tracks):
+    """Return what is solid: ends of lines, and places of joints, each with its track."""
+    wanted = {'joints': [], 'limbs': [], 'boxes': []}
+    for track in tracks:
+        seen = [
+            state == KeypointState.VISIBLE and track.state != TrackState.LOST
+            for state in track.keypoint_states
+        ]
+        wanted['joints'] += [(track, p) for p, k in zip(track.keypoints, seen, strict=True) if k]
+        for one, other in COCO_17.limb_indices:
+            if seen[one] and seen[other]:
+                wanted['limbs'] += [(track, track.keypoints[one]), (track, track.keypoints[other])]
+        if not track.is_matched or track.state == TrackState.OCCLUDED:
+            continue
+        x1, y1, x2, y2 = track.box
+        for corner in (
+            (x1, y1), (x2, y1), (x2, y1), (x2, y2), (x2, y2), (x1, y2), (x1, y2), (x1, y1),
+        ):  # fmt: skip
+            wanted['boxes'].append((track, corner))
+    return wanted
+
+
 def test_marker_array_equals_the_one_made_of_objects():
     rng = np.random.default_rng(3)
     writer = MarkerWriter(COCO_17)
+    were_shown = set()
     # Twice, so that texts of those who left are deleted.
     for tracks in ([random_track(rng, n) for n in range(40)], [random_track(rng, 0)], []):
+        for track in tracks:
+            if track.state in (TrackState.LOST, TrackState.REMOVED):
+                track.is_matched = False
         content = writer.write(tracks, header=HEADER, plane=PLANE)
         found = deserialize_message(content, MarkerArray)
         by_name = {marker.ns: marker for marker in found.markers if marker.ns != 'ids'}
-        shown = [t for t in tracks if t.state not in (TrackState.LOST, TrackState.REMOVED)]
-        wanted = {'joints': [], 'limbs': [], 'boxes': []}
-        for track in shown:
-            drawn = [
-                state not in (KeypointState.NOT_ESTIMATED, KeypointState.OUT_OF_FRAME)
-                for state in track.keypoint_states
-            ]
-            wanted['joints'] += [
-                (track, p) for p, k in zip(track.keypoints, drawn, strict=True) if k
-            ]
-            for one, other in COCO_17.limb_indices:
-                if drawn[one] and drawn[other]:
-                    wanted['limbs'] += [
-                        (track, track.keypoints[one]),
-                        (track, track.keypoints[other]),
-                    ]
-            x1, y1, x2, y2 = track.box
-            for corner in (
-                (x1, y1),
-                (x2, y1),
-                (x2, y1),
-                (x2, y2),
-                (x2, y2),
-                (x1, y2),
-                (x1, y2),
-                (x1, y1),
-            ):
-                wanted['boxes'].append((track, corner))
-        for name, ends in wanted.items():
+        shown = [t for t in tracks if t.state != TrackState.REMOVED]
+        for name, ends in lists_of(shown).items():
+            if not ends:
+                assert (name in by_name) == (name in were_shown)
+                assert name not in were_shown or by_name[name].action == Marker.DELETE
+                were_shown.discard(name)
+                continue
+            were_shown.add(name)
             expected = Marker(
                 header=HEADER,
                 ns=name,
@@ -206,7 +211,9 @@ def point_object(place):
 
 def colour_object(track):
     red, green, blue = (float(np.float32(c / 255)) for c in colour_of(track.track_id))
-    return ColorRGBA(r=red, g=green, b=blue, a=1.0 if track.is_matched else 0.35)
+    least = 0.0 if track.state == TrackState.LOST else 0.35
+    strength = 1.0 if track.is_matched else max(least, 1 - track.time_since_update_s / 2)
+    return ColorRGBA(r=red, g=green, b=blue, a=float(np.float32(strength)))
 
 
 @pytest.mark.parametrize('start', range(8))

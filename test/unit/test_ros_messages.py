@@ -230,13 +230,14 @@ def test_markers_in_space_are_few_and_leave_out_what_is_unknown():
         track(1, in_space=in_space(hidden=(COCO_17.index('left_wrist'),))),
         track(2, in_space=in_space()),
         track(3),
-        track(4, in_space=in_space(), state=TrackState.LOST),
+        track(4, in_space=in_space(), state=TrackState.REMOVED),
     ]
     content = writer.write(people, header=Header(frame_id='cam'), space_frame='map')
     made = deserialize_message(content, MarkerArray).markers
     by_name = {m.ns: m for m in made}
     assert {m.header.frame_id for m in made} == {'map'}
-    assert sorted(m.ns for m in made) == ['ids', 'ids', 'joints', 'limbs', 'velocities']
+    lists = ['facing', 'ids', 'ids', 'joints', 'limbs', 'velocities']
+    assert sorted(m.ns for m in made) == lists
     assert len(by_name['joints'].points) == 2 * JOINTS - 1
     assert len(by_name['limbs'].points) == 2 * (2 * len(COCO_17.limbs) - 1)
     assert len(by_name['velocities'].points) == 4
@@ -246,7 +247,9 @@ def test_markers_in_space_are_few_and_leave_out_what_is_unknown():
         assert len(marker.colors) == len(marker.points)
         assert all(math.isfinite(p.x + p.y + p.z) for p in marker.points)
     gone = deserialize_message(writer.write([], header=Header(frame_id='cam')), MarkerArray)
-    assert [m.id for m in gone.markers if m.action == Marker.DELETE] == [1, 2]
+    assert {m.action for m in gone.markers} == {Marker.DELETE}
+    names = [(m.ns, m.id) for m in gone.markers]
+    assert sorted(names) == sorted([*zip(lists, (0, 1, 2, 0, 0, 0), strict=True)])
 
 
 PLANE = PixelPlane.of_camera(0.01, (640, 480), None)
@@ -295,7 +298,8 @@ def test_texts_of_those_who_left_are_deleted_once():
     markers(writer, track(1), track(2))
     gone = [m for m in markers(writer, track(2)) if m.action == Marker.DELETE]
     assert [(m.ns, m.id) for m in gone] == [('ids', 1)]
-    lost = [m for m in markers(writer, track(2, state=TrackState.LOST)) if m.ns == 'ids']
+    removed = track(2, state=TrackState.REMOVED, is_matched=False)
+    lost = [m for m in markers(writer, removed) if m.ns == 'ids']
     assert [(m.id, m.action) for m in lost] == [(2, Marker.DELETE)]
     assert [m for m in markers(writer) if m.ns == 'ids'] == []
 
