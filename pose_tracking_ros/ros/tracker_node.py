@@ -45,6 +45,7 @@ from pose_tracking_ros.ros.parameters import ParameterStore
 from pose_tracking_ros.ros.people_in_space import PeopleInSpace
 from pose_tracking_ros.ros.program import leave, run, with_malloc
 from pose_tracking_ros.ros.qos import OUTPUT
+from pose_tracking_ros.ros.subscriber_check import SubscriberCheck
 from pose_tracking_ros.ros.target_service import TargetService
 from pose_tracking_ros.ros.transforms import FindTransform
 from pose_tracking_ros.ros.worker import Line
@@ -139,6 +140,7 @@ class TrackerNode(LifecycleNode):
         self._camera_info_input = CameraInfoInput(self, self._health, self._receive_camera_info)
         self._in_space = PeopleInSpace(self, self._health, COCO_17, find_transform)
         self._clock_check = ClockCheck(self, self._health)
+        SubscriberCheck(self, self._health)
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
         self._mailbox: Mailbox[Any] = Mailbox()

@@ -196,3 +196,23 @@ def test_a_node_that_falls_behind(scene, image, graph, explained, monkeypatch):
         assert word in text
     graph.until(has_ended(scene, 'load'), 'end of the complaint')
     assert len(scene.tracker.warnings) == 1
+
+
+def test_a_subscriber_that_asks_for_more_than_is_offered(scene, image, graph, explained):
+    """The other side of a mismatch: who waits for results hears nothing either."""
+    from pose_tracking_ros.msg import TrackedPoseArray
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+
+    wish = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    scene = scene(diagnostics_period_s=0.1)
+    refused = graph.peer.create_subscription(TrackedPoseArray, 'tracked_poses', print, wish)
+    graph.until(lambda: 'subscriber_qos' in scene.tracker._health.active(), 'complaint')
+    text = explained(scene.tracker, 'subscriber_qos')
+    for words in (f'{graph.namespace}/tracked_poses', f'reaches {graph.namespace}/peer'):
+        assert words in text
+    for words in ('transient local, volatile is offered', 'ask for no more'):
+        assert words in text
+    # Everybody else is served.
+    scene.show(image(1.0))
+    graph.peer.destroy_subscription(refused)
+    graph.until(has_ended(scene, 'subscriber_qos'), 'end of the complaint')
