@@ -2,14 +2,19 @@
 
 import json
 import pickle
+import resource
 import struct
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
+from program_runs import programs, wait_for
 
 from pose_tracking_ros.people import People
+
+__all__ = ['programs']
 
 
 def test_full_memory_is_survived_with_a_smaller_image_and_said(scene, image, graph):
@@ -215,3 +220,40 @@ def test_no_damaged_or_hostile_model_file_loads_or_runs_anything(graph, tmp_path
     errors.clear()
     node.set_parameters([Parameter('weights', value=str(checkpoint))])
     assert node.start(), errors
+
+
+def test_a_full_disk_ends_the_recorder_with_one_sentence_and_a_bag_that_can_be_read(
+    programs, graph, tmp_path
+):
+    """A limit on the size of files, of which the system complains as of a full disk."""
+    from pose_tracking_ros.msg import TrackedPoseArray
+
+    from pose_tracking_ros.recordings.bag_reader import BagReader
+
+    bag = tmp_path / 'bag'
+    process = programs.start(
+        *('-m', 'pose_tracking_ros.ros.pose_recorder', '--ros-args'),
+        *('-r', f'__ns:={graph.namespace}', '-p', f'output:={bag}'),
+    )
+    wait_for(process, 'recording', 'stderr')
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+    publisher = graph.peer.create_publisher(TrackedPoseArray, 'tracked_poses', 10)
+    graph.until(publisher.get_subscription_count, 'recorder')
+    message = TrackedPoseArray(model_id='x' * 100_000)
+
+    def has_ended():
+        message.sequence += 1
+        publisher.publish(message)
+        time.sleep(0.005)
+        return process.poll() is not None
+
+    graph.until(has_ended, 'end of the recorder')
+    errors = process.stderr.read()
+    assert process.returncode == 1
+    assert 'Traceback' not in errors
+    for words in (str(bag), 'cannot be written any further', 'another disk'):
+        assert words in errors
+    with BagReader(bag) as reader:
+        recorded = [m.sequence for _, m in reader.messages(f'{graph.namespace}/tracked_poses')]
+    assert len(recorded) > 1
+    assert recorded == list(range(recorded[0], recorded[0] + len(recorded)))
