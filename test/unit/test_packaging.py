@@ -161,7 +161,12 @@ def test_pip_and_make_setup_install_the_same():
 
 
 # Names under which a distribution is imported, where they differ from its own.
-DISTRIBUTIONS = {'backports': 'backports-zstd', 'cv2': 'opencv-python-headless', 'yaml': 'pyyaml'}
+DISTRIBUTIONS = {
+    'PIL': 'pillow',
+    'backports': 'backports-zstd',
+    'cv2': 'opencv-python-headless',
+    'yaml': 'pyyaml',
+}
 
 
 def third_party_imports():

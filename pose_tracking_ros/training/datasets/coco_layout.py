@@ -220,15 +220,15 @@ class CocoFile:
             )
         order = _order_of(joints)
         points = np.where(order[:, None] >= 0, values[order, :2], 0.0)
-        visibility = np.where(order >= 0, self._unified(levels)[order], 0)
+        visibility = np.where(order >= 0, self._unified(values)[order], 0)
         return points, visibility.astype(np.int64)
 
     def _values_of(self, person: Fields, joints: tuple[str, ...]) -> Float[np.ndarray, 'number']:
         return person.numbers('keypoints', 3 * len(joints))
 
-    def _unified(self, levels: Float[np.ndarray, 'joint']) -> Float[np.ndarray, 'joint']:
+    def _unified(self, values: Float[np.ndarray, 'joint 3']) -> Float[np.ndarray, 'joint']:
         """Return visibility as COCO counts it."""
-        return levels
+        return values[:, 2]
 
     def _box_of(self, person: Fields, pose: Pose | None) -> Float[np.ndarray, '4']:
         return person.numbers('bbox', 4)

@@ -4,7 +4,8 @@
 `images` may have `is_labeled` (2021: also `has_labeled_person`) and `ignore_regions_x` and `_y`,
 polygons of which the surrounding box is ignored here. `annotations` have `track_id`, which counts
 within a sequence, in 2021 `person_id`, which counts everywhere, and perhaps no `bbox`. A joint's v
-is 1 if it is labelled, seen or not. 2017's layout (`annolist`) is read by `posetrack_2017`.
+is 1 if it is labelled; in 2021 a hidden one has a place and 0. 2017's layout (`annolist`) is read
+by `posetrack_2017`.
 """
 
 from __future__ import annotations
@@ -55,8 +56,9 @@ class _PoseTrackFile(CocoFile):
                 if (box[2:] > 0).all():
                     builder.ignore(f'{image.where}.ignore_regions_x', box)
 
-    def _unified(self, levels: Float[np.ndarray, 'joint']) -> Float[np.ndarray, 'joint']:
-        return np.where(levels > 0, 2.0, 0.0)
+    def _unified(self, values: Float[np.ndarray, 'joint 3']) -> Float[np.ndarray, 'joint']:
+        has_place = (values[:, :2] != 0).any(1)
+        return np.select([values[:, 2] > 0, has_place], [2.0, 1.0], 0.0)
 
     def _box_of(self, person: Fields, pose: Pose | None) -> Float[np.ndarray, '4']:
         if person.has('bbox'):
