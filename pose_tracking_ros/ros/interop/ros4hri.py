@@ -88,12 +88,12 @@ class Ros4HriOutlet:
 
     def _publish_body(self, body_id: str, track: Track, moment: Moment) -> None:
         size, header = moment.image_size, moment.header
-        self._bodies.publisher(body_id, 'roi').publish(
-            region_message(self._messages, track, size, header)
-        )
-        self._bodies.publisher(body_id, 'skeleton2d').publish(
-            skeleton_message(self._messages, track, COCO_17, size, header)
-        )
+        region = self._bodies.publisher(body_id, 'roi')
+        if region.get_subscription_count():
+            region.publish(region_message(self._messages, track, size, header))
+        skeleton = self._bodies.publisher(body_id, 'skeleton2d')
+        if skeleton.get_subscription_count():
+            skeleton.publish(skeleton_message(self._messages, track, COCO_17, size, header))
         cropped = self._bodies.publisher(body_id, 'cropped')
         if track.is_matched and cropped.get_subscription_count():
             message = _cropped(moment, track)

@@ -80,17 +80,19 @@ def skeleton_message(
         image_size: width and height, px.
         header: of the image.
     """
+    shoulders = [skeleton.index(f'{side}_shoulder') for side in ('left', 'right')]
     shares = np.asarray(track.keypoints, np.float64) / image_size
-    scores = np.asarray(track.keypoint_scores, np.float64)
+    shares = np.vstack([shares, shares[shoulders].mean(axis=0)])
+    scores = np.append(track.keypoint_scores, min(track.keypoint_scores[shoulders]))
+    # NaN is neither.
+    is_inside = np.all((shares >= 0) & (shares <= 1), axis=1)
     message = messages.Skeleton2D(header=header)
-    joints = {name.upper(): (shares[i], scores[i]) for i, name in enumerate(skeleton.joints)}
-    left, right = joints['LEFT_SHOULDER'], joints['RIGHT_SHOULDER']
-    joints['NECK'] = ((left[0] + right[0]) / 2, min(left[1], right[1]))
-    for name, (share, score) in joints.items():
-        # Written so that NaN fails.
-        if ((share >= 0) & (share <= 1)).all():
-            point = message.skeleton[getattr(messages.Skeleton2D, name)]
-            point.x, point.y, point.c = float(share[0]), float(share[1]), float(score)
+    names = (*skeleton.joints, 'neck')
+    rows = zip(names, is_inside.tolist(), shares.tolist(), scores.tolist(), strict=True)
+    for name, is_known, (x, y), score in rows:
+        if is_known:
+            point = message.skeleton[getattr(messages.Skeleton2D, name.upper())]
+            point.x, point.y, point.c = x, y, score
     return message
 
 
