@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import yaml
 
 from pose_tracking_ros.training.datasets import DatasetSettings
-from pose_tracking_ros.training.objective import ObjectiveSettings
+from pose_tracking_ros.training.objective_settings import ObjectiveSettings
 from pose_tracking_ros.training.scenes import CanvasSettings
 
 

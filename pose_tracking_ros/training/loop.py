@@ -37,7 +37,8 @@ from pose_tracking_ros.training.config import OptimiserSettings, TrainingConfig
 from pose_tracking_ros.training.devices import make_fabric
 from pose_tracking_ros.training.journal import Journal
 from pose_tracking_ros.training.mixture import open_training_data
-from pose_tracking_ros.training.objective import Objective, identity_loss_of
+from pose_tracking_ros.training.objective import Objective
+from pose_tracking_ros.training.objective_settings import identity_loss_of
 from pose_tracking_ros.training.pictures import DataError
 from pose_tracking_ros.training.provenance import facts_of
 from pose_tracking_ros.training.scenes import Batch, BatchesOrErrors, CanvasBatches

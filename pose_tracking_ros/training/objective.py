@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,81 +20,23 @@ from pose_tracking_ros.network.decode import (
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.pooling import pool_people
 from pose_tracking_ros.network.rpn import RPNOutput
+from pose_tracking_ros.training.box_offsets import BoxOffsets
 from pose_tracking_ros.training.canvas import Canvas
 from pose_tracking_ros.training.losses.balance import UncertaintyWeights
 from pose_tracking_ros.training.losses.boxes import box_loss
 from pose_tracking_ros.training.losses.identity import IdentityLoss, OnlineInstanceMatching
 from pose_tracking_ros.training.losses.keypoints import (
     DECODING_OF,
-    PoseLoss,
     regressive_cross_entropy,
     spatial_softmax_loss,
     symmetric_integral_loss,
 )
 from pose_tracking_ros.training.matching import Sampler, jittered, match
+from pose_tracking_ros.training.objective_settings import ObjectiveSettings
 from pose_tracking_ros.training.scenes import Batch
 
 # Whose labelled joints weigh less in all says nothing about a pose.
 _MIN_JOINT_WEIGHT = 2.0
-
-
-@dataclass(frozen=True)
-class ObjectiveSettings:
-    """Counts and weights of the losses.
-
-    Attributes:
-        anchors_per_image: sampled for the RPN.
-        boxes_per_image: sampled for the box head.
-        poses_per_image: people (with jittered boxes) that train the pose head, at most.
-        sigma_cells: width of the keypoint target.
-        min_size_px: smallest trained person, square root of the box area (SIFP's s_l).
-        max_size_px: largest (s_u).
-        min_pose_size_px: smallest person that trains the pose head: below, a heatmap cell is
-            less than a pixel and the labels are guesses.
-        weights: factor per loss.
-        pose_loss: `softmax` (cross-entropy over all cells), `rce` (FasterPose) or `sikr`
-            (AlphaPose); it decides how the heatmaps are decoded.
-        sikr_amplitude: of SIKR's gradient, cells; 0 for an eighth of the map's side.
-        identity_loss: `softmax` over identities, or `oim` (online instance matching).
-        oim_momentum: share of an identity's row that stays when it is seen.
-        oim_temperature: of its softmax.
-        oim_queue: how many people without identity are remembered.
-        oim_unlabelled_per_image: how many of them each image gives, at most.
-        task_weights: `fixed`, or `learnt` from each task's uncertainty, starting at `weights`.
-    """
-
-    anchors_per_image: int
-    boxes_per_image: int
-    poses_per_image: int
-    sigma_cells: float
-    min_size_px: float
-    max_size_px: float
-    min_pose_size_px: float
-    weights: dict[str, float]
-    pose_loss: PoseLoss = 'softmax'
-    sikr_amplitude: float = 0.0
-    identity_loss: Literal['softmax', 'oim'] = 'softmax'
-    oim_momentum: float = 0.5
-    oim_temperature: float = 0.1
-    oim_queue: int = 5000
-    oim_unlabelled_per_image: int = 4
-    task_weights: Literal['fixed', 'learnt'] = 'fixed'
-
-    def __post_init__(self) -> None:
-        """Check the ranges.
-
-        Raises:
-            ValueError: a number is outside of its range.
-        """
-        if not 0 <= self.oim_momentum < 1:
-            raise ValueError(f'oim_momentum: expected 0 to below 1, got {self.oim_momentum}')
-        if self.oim_temperature <= 0:
-            raise ValueError(f'oim_temperature: expected above 0, got {self.oim_temperature}')
-        for name in ('oim_queue', 'oim_unlabelled_per_image', 'sikr_amplitude'):
-            if getattr(self, name) < 0:
-                raise ValueError(f'{name}: expected at least 0, got {getattr(self, name)}')
-        if self.task_weights == 'learnt' and any(w <= 0 for w in self.weights.values()):
-            raise ValueError(f'weights: expected above 0 to learn from, got {self.weights}')
 
 
 @dataclass(frozen=True)
@@ -113,23 +56,6 @@ class _Loss(NamedTuple):
     has_labels: bool
 
 
-def identity_loss_of(
-    settings: ObjectiveSettings, dim: int, identities: int
-) -> IdentityLoss | OnlineInstanceMatching:
-    """Return the loss of the embeddings.
-
-    Args:
-        settings: which, and its numbers.
-        dim: length of an embedding.
-        identities: number of classes.
-    """
-    if settings.identity_loss == 'softmax':
-        return IdentityLoss(dim, identities)
-    return OnlineInstanceMatching(
-        dim, identities, settings.oim_queue, settings.oim_momentum, settings.oim_temperature
-    )
-
-
 class Objective(nn.Module):
     """Computes the losses of a batch.
 
@@ -137,6 +63,9 @@ class Objective(nn.Module):
         network: trained; its decoding becomes that of the pose loss.
         identity_loss: trained along with it; None without identities.
         settings: counts and weights.
+
+    Raises:
+        DataError: the file of box offsets cannot be used.
     """
 
     def __init__(
@@ -150,6 +79,9 @@ class Objective(nn.Module):
         self.identity_loss = identity_loss
         self.settings = settings
         network.decoding = DECODING_OF[settings.pose_loss]
+        self.offsets = None
+        if settings.box_offsets:
+            self.offsets = BoxOffsets.load(Path(settings.box_offsets))
         self.balance = None
         if settings.task_weights == 'learnt':
             names = ['rpn_score', 'rpn_box', 'person_score', 'person_box', 'pose']
@@ -295,7 +227,7 @@ class Objective(nn.Module):
             has_pose = truth.keypoints[..., 2].sum(1) >= _MIN_JOINT_WEIGHT
             labelled = (has_pose & (size >= self.settings.min_pose_size_px)).nonzero()[:, 0]
             labelled = sampler.pick(labelled, self.settings.poses_per_image)
-            boxes.append(jittered(truth.boxes[labelled], sampler.generator))
+            boxes.append(self._as_detected(truth.boxes[labelled], sampler.generator))
             keypoints.append(truth.keypoints[labelled])
             index.append(torch.full((len(labelled),), float(image), device=labelled.device))
         flat, points = torch.cat(boxes), torch.cat(keypoints)
@@ -330,7 +262,7 @@ class Objective(nn.Module):
             known = (truth.identities >= 0).nonzero()[:, 0]
             if self.identity_loss.takes_unlabelled:
                 known = torch.cat([known, self._unlabelled(truth, sampler)])
-            boxes.append(jittered(truth.boxes[known], sampler.generator))
+            boxes.append(self._as_detected(truth.boxes[known], sampler.generator))
             identities.append(truth.identities[known])
             index.append(torch.full((len(known),), float(image), device=known.device))
         flat = torch.cat(boxes)
@@ -339,6 +271,11 @@ class Objective(nn.Module):
         pooled = pool_people(levels, flat, head.grid, head.margin, image_index=torch.cat(index))
         who = torch.cat(identities)
         return {'identity': _Loss(self.identity_loss(head(pooled), who), bool((who >= 0).any()))}
+
+    def _as_detected(self, boxes: Tensor, generator: torch.Generator) -> Tensor:
+        if self.offsets is None:
+            return jittered(boxes, generator)
+        return self.offsets.moved(boxes, generator)
 
     def _unlabelled(self, truth: _Truth, sampler: Sampler) -> Tensor:
         """Return some people without identity who are large enough to be told apart."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from pose_tracking_ros.training.config import ConfigError, load_config
 from pose_tracking_ros.training.losses.balance import UncertaintyWeights
 from pose_tracking_ros.training.losses.identity import IdentityLoss, OnlineInstanceMatching
-from pose_tracking_ros.training.objective import identity_loss_of
+from pose_tracking_ros.training.objective_settings import identity_loss_of
 
 CONFIG = Path(__file__).parents[2] / 'config' / 'training' / 'lite.yaml'
 X, Y = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
