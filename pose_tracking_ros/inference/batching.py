@@ -2,7 +2,8 @@
 
 A network occupies hundreds of megabytes and, while it runs, the whole device. Cameras of one
 process share it: each has a handle of its own that is an `Engine` like any other, and the network
-works in a thread of its own on whatever waits when it becomes free.
+works in a thread of its own on whatever waits when it becomes free. A CPU with cores to spare is
+used better by two copies of a small network, a thread each, than by one of two threads.
 
 Fair by construction: requests are served in the order of their arrival, and a camera that waits
 for its result has no second request in the queue, so no camera gets two turns while another waits.
@@ -11,12 +12,14 @@ for its result has no second request in the queue, so no camera gets two turns w
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -62,29 +65,58 @@ class _Request:
     is_alone: bool = False
 
 
+@dataclass(eq=False)
+class _Copy:
+    """A copy of the network, used by one thread.
+
+    Attributes:
+        engine: runs it.
+        applied: the settings it has.
+    """
+
+    engine: Engine
+    applied: NetworkSettings | None = None
+
+    def apply(self, settings: NetworkSettings) -> None:
+        if settings != self.applied:
+            self.engine.apply_settings(settings)
+            self.applied = settings
+
+
 class SharedEngine:
-    """Runs one engine for all who hold a handle; freed with the last of them.
+    """Runs one engine, or copies of it, for all who hold a handle; freed with the last of them.
 
     Args:
-        engine: not used by anybody else from now on.
-        max_batch: at most so many images run at once, if the engine gains from that.
+        engines: the same network, loaded once or more; not used by anybody else from now on. So
+            many images run at the same time.
+        max_batch: at most so many images run at once in a single engine, if it gains from that.
         max_wait_s: how long an image may be held back for others to join it, s; 0: never.
     """
 
-    def __init__(self, engine: Engine, max_batch: int = 4, max_wait_s: float = 0.0) -> None:
-        self.engine = engine
+    def __init__(self, *engines: Engine, max_batch: int = 4, max_wait_s: float = 0.0) -> None:
+        self.engine = engines[0]
         self._batching = (
-            engine if isinstance(engine, BatchEngine) and engine.gains_from_batches else None
+            self.engine
+            if len(engines) == 1
+            and isinstance(self.engine, BatchEngine)
+            and self.engine.gains_from_batches
+            else None
         )
         self._max_batch = max_batch if self._batching else 1
         self._max_wait_s = max_wait_s
         self._handles: weakref.WeakSet[SharedHandle] = weakref.WeakSet()
         self._waiting: deque[_Request] = deque()
         self._arrived = threading.Condition()
-        self._applied: NetworkSettings | None = None
-        # Ends with this object. One thread for all: some engines are bound to the thread they
-        # ran in first, and each further one would bring its own pool of processor threads.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='network')
+        copies: SimpleQueue[_Copy] = SimpleQueue()
+        for engine in engines:
+            copies.put(_Copy(engine))
+        # Ends with this object. A thread for each copy, whichever camera it works for: some
+        # engines are bound to the thread they ran in first, and each further thread would bring
+        # its own pool of processor threads.
+        self._own = threading.local()
+        self._threads = ThreadPoolExecutor(
+            len(engines), 'network', initializer=_take_copy, initargs=(self._own, copies)
+        )
 
     def handle(self, settings: NetworkSettings) -> SharedHandle:
         """Return an engine for one camera, with its own live settings."""
@@ -109,7 +141,7 @@ class SharedEngine:
         with self._arrived:
             self._waiting.append(request)
             # In the lock, so that turns come in the order of the queue.
-            turn = self._thread.submit(self._serve, request)
+            turn = self._threads.submit(self._serve, request)
             self._arrived.notify_all()
         try:
             return turn.result()
@@ -119,22 +151,23 @@ class SharedEngine:
 
     def warm_up(self, settings: NetworkSettings) -> None:
         """Run once on an empty image, when it is its turn."""
-        turn = self._thread.submit(self._warm_up, settings)
+        turn = self._threads.submit(self._warm_up, settings)
         try:
             turn.result()
         finally:
             del turn
 
     def _warm_up(self, settings: NetworkSettings) -> None:
-        self._apply(settings)
-        self.engine.warm_up()
+        self._own.copy.apply(settings)
+        self._own.copy.engine.warm_up()
 
     def _serve(self, request: _Request) -> People:
         """Return what is asked for, and find what waits along with it; in the network's thread."""
         if request.found is not None:
             return request.found
         batch = self._batch_of(request)
-        self._apply(request.settings)
+        copy: _Copy = self._own.copy
+        copy.apply(request.settings)
         if len(batch) > 1:
             assert self._batching is not None
             try:
@@ -147,7 +180,7 @@ class SharedEngine:
                 for one, people in zip(batch, found, strict=True):
                     one.found = people
                 return found[0]
-        return self.engine.infer(request.image)
+        return copy.engine.infer(request.image)
 
     def _batch_of(self, first: _Request) -> list[_Request]:
         """Take a request, and those that may run with it, from the queue."""
@@ -170,10 +203,9 @@ class SharedEngine:
                     self._waiting.remove(one)
         return batch
 
-    def _apply(self, settings: NetworkSettings) -> None:
-        if settings != self._applied:
-            self.engine.apply_settings(settings)
-            self._applied = settings
+
+def _take_copy(own: threading.local, copies: SimpleQueue[_Copy]) -> None:
+    own.copy = copies.get()
 
 
 class SharedHandle:
@@ -236,10 +268,15 @@ class SharedEngines:
         load: loads a network.
         max_batch: see `SharedEngine`.
         max_wait_s: likewise.
+        max_copies: at most so many copies of a network run at the same time, where the network
+            has a fixed number of `threads` on a CPU and there are cores for more.
     """
 
-    def __init__(self, load: Load, max_batch: int = 4, max_wait_s: float = 0.0) -> None:
+    def __init__(
+        self, load: Load, max_batch: int = 4, max_wait_s: float = 0.0, max_copies: int = 1
+    ) -> None:
         self._load = load
+        self._max_copies = max_copies
         self._max_batch = max_batch
         self._max_wait_s = max_wait_s
         self._loading = threading.Lock()
@@ -257,10 +294,23 @@ class SharedEngines:
         with self._loading:
             shared = self._loaded.get(key)
             if shared is None:
-                engine = self._load(settings)
-                shared = SharedEngine(engine, self._max_batch, self._max_wait_s)
+                engines = [self._load(settings)]
+                for _ in range(self._copies_of(engines[0], settings) - 1):
+                    engines.append(self._load(settings))
+                    engines[-1].warm_up()
+                shared = SharedEngine(
+                    *engines, max_batch=self._max_batch, max_wait_s=self._max_wait_s
+                )
                 self._loaded[key] = shared
             return shared.handle(settings)
+
+    def _copies_of(self, engine: Engine, settings: NetworkSettings) -> int:
+        if not settings.threads or not engine.device_name.startswith('cpu'):
+            return 1
+        cores = (
+            len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+        )
+        return max(1, min(self._max_copies, (cores or 1) // settings.threads))
 
 
 def _fixed_part(settings: NetworkSettings) -> tuple[object, ...]:

@@ -154,7 +154,12 @@ class MultiCameraNode(Node):
             namespaces = camera_namespaces(settings.cameras, self.get_namespace())
         except ValueError as error:
             raise ParameterError(f'parameter {error}') from error
-        engines = SharedEngines(load, settings.max_batch, settings.max_batch_wait_s)
+        engines = SharedEngines(
+            load,
+            settings.max_batch,
+            settings.max_batch_wait_s,
+            settings.max_network_copies or len(namespaces),
+        )
         know_people = SharedGallery().open if settings.share_gallery else KnownPeople
         self._cameras: dict[str, _Camera] = {}
         self._told: set[str] = set()

@@ -214,6 +214,14 @@ class MultiCameraSettings:
         high=1.0,
         startup=True,
     )
+    max_network_copies: int = setting(
+        0,
+        'At most so many copies of the network run at the same time on a CPU, where threads is set '
+        'and there are cores for more. 0: as many as cameras; 1: a single one.',
+        low=0,
+        high=64,
+        startup=True,
+    )
 
     def __post_init__(self) -> None:
         """Check the values."""

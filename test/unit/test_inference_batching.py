@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -201,10 +202,10 @@ def test_a_network_is_loaded_once_for_equal_settings_and_freed_with_the_last_cam
     front, rear = engines.open(SETTINGS), engines.open(replace(SETTINGS, max_people=3))
     other = engines.open(replace(SETTINGS, threads=2))
     assert len(loaded) == 2
-    thread = front._shared._thread._threads
+    threads = front._shared._threads._threads
     front.infer(named(1))
     rear.infer(named(2))
-    (network_thread,) = thread
+    (network_thread,) = threads
     assert loaded[0]().runs == [[1], [2]]
     del front
     gc.collect()
@@ -219,6 +220,57 @@ def test_a_network_is_loaded_once_for_equal_settings_and_freed_with_the_last_cam
     assert other.model_id == 'paper@01'
     engines.open(SETTINGS)
     assert len(loaded) == 3
+
+
+def test_copies_run_at_the_same_time_each_in_its_thread_and_with_the_settings_of_its_image():
+    engines = [Engine(), Engine()]
+    for engine in engines:
+        engine.gate.clear()
+    shared = SharedEngine(*engines)
+    strict = replace(SETTINGS, min_person_score=0.9)
+    with ThreadPoolExecutor(2) as pool:
+        turns = [
+            pool.submit(shared.handle(settings).infer, named(1)) for settings in (SETTINGS, strict)
+        ]
+        assert all(engine.is_busy.wait(TIMEOUT_S) for engine in engines)
+        for engine in engines:
+            engine.gate.set()
+        assert all(isinstance(turn.result(TIMEOUT_S), People) for turn in turns)
+    assert {engine.settings[0].min_person_score for engine in engines} == {0.3, 0.9}
+    assert len(engines[0].threads | engines[1].threads) == 2
+
+
+@pytest.mark.parametrize(
+    ('device_name', 'threads', 'cores', 'copies'),
+    [
+        ('cpu (1 threads), torch', 1, 2, 2),
+        ('cpu (1 threads), torch', 1, 16, 3),
+        ('cpu (2 threads), torch', 2, 4, 2),
+        ('cpu (2 threads), torch', 2, 2, 1),
+        ('cpu (2 threads), torch', 4, 2, 1),
+        ('cpu (2 threads), torch', 0, 2, 1),
+        ('cuda:0 (paper)', 1, 16, 1),
+    ],
+)
+def test_there_are_as_many_copies_as_the_cores_of_a_cpu_allow(
+    monkeypatch, device_name, threads, cores, copies
+):
+    loaded = []
+
+    def load(settings: NetworkSettings) -> Engine:
+        engine = Engine()
+        engine.device_name = device_name
+        loaded.append(engine)
+        return engine
+
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: set(range(cores)), raising=False)
+    engines = SharedEngines(load, max_copies=3)
+    handle = engines.open(replace(SETTINGS, threads=threads))
+    assert len(loaded) == copies
+    # The first is warmed up by its camera, further ones at once.
+    assert [engine.warm_ups for engine in loaded] == [0] + [1] * (copies - 1)
+    handle.warm_up()
+    handle.infer(named(1))
 
 
 def test_a_network_that_cannot_be_loaded_is_tried_again():
