@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training import __main__ as command
 from pose_tracking_ros.training.check_command import check_dataset
 from pose_tracking_ros.training.datasets import DatasetSettings
+from pose_tracking_ros.training.loop import Run
 
 LITE = Path(__file__).parents[2] / 'config' / 'training' / 'lite.yaml'
 
@@ -205,3 +207,45 @@ def test_check_refuses_no_problems_at_all(
         run(monkeypatch, root, 'check', '--max-problems', '0')
     assert stopped.value.code == 2
     assert 'expected at least 1, got 0' in capsys.readouterr().err
+
+
+def test_training_on_several_datasets(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    posed = {'joints': [[20 + n, 20 + 3 * n] for n in range(16)], 'joints_vis': [1] * 16}
+    save_json(root / 'mpii.json', [{'image': '1.jpg'} | posed])
+    for name in ('0002_c1s1_000451_03.jpg', '0007_c1s1_000451_03.jpg'):
+        picture(root / 'market' / name, 64, 128)
+    config = yaml.safe_load((root / 'config.yaml').read_text())
+    config['data']['datasets'] += [
+        {'name': 'm', 'format': 'mpii', 'images': 'pictures', 'annotations': 'mpii.json'},
+        {'name': 'c', 'format': 'market_1501', 'images': 'market'},
+    ]
+    config |= {'precision': '32-true', 'workers': 1}
+    config['canvas']['size_px'] = 128
+    config['optimiser'] |= {'steps': 1, 'detection_canvases': 4, 'warmup_steps': 0}
+    (root / 'config.yaml').write_text(yaml.safe_dump(config))
+    assert run(monkeypatch, root) == 0
+    log = json.loads((root / 'run' / 'log.jsonl').read_text().splitlines()[0])
+    assert all(log[name] > 0 for name in ('person_score', 'pose', 'identity'))
+    assert (root / 'run' / 'lite.safetensors').is_file()
+
+
+def test_picture_that_breaks_during_training_stops_it_and_writes_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = yaml.safe_load((root / 'config.yaml').read_text())
+    config |= {'precision': '32-true', 'workers': 1}
+    (root / 'config.yaml').write_text(yaml.safe_dump(config))
+    original = Run.train
+
+    def train(self: Run) -> bool:
+        for number in (1, 2):
+            (root / 'pictures' / f'{number}.jpg').write_bytes(b'gone')
+        return original(self)
+
+    monkeypatch.setattr(Run, 'train', train)
+    assert run(monkeypatch, root) == 2
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
+    assert len(errors) == 1
+    assert '.jpg: not a readable picture (4 bytes)' in errors[0]
+    left = {path.name for path in (root / 'run').rglob('*') if path.is_file()}
+    assert not any(name.endswith(('.pt', '.safetensors', '.partial')) for name in left)

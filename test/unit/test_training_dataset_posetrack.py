@@ -70,6 +70,16 @@ def test_joints_are_labelled_or_not_and_the_heads_ends_are_no_eyes(tmp_path: Pat
     assert dataset.kinds.identities
 
 
+def test_a_joint_with_a_place_but_not_seen_is_hidden(tmp_path: Path) -> None:
+    hidden = person()
+    at = 3 * NAMES.index('left_wrist')
+    hidden['keypoints'][at : at + 3] = [35, 40, 0]
+    sequence(tmp_path, [hidden])
+    record = opened(tmp_path).records[0]
+    assert record.visibility[0, COCO_17.index('left_wrist')] == 1
+    assert record.visibility[0, COCO_17.index('right_wrist')] == 0
+
+
 def test_tracks_are_scoped_by_sequence_and_person_ids_are_not(tmp_path: Path) -> None:
     two = [person(), person(id=2, track_id=4)]
     sequence(tmp_path, two, 'a')
