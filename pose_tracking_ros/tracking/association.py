@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 from scipy.optimize import linear_sum_assignment
 
 
-@dataclass(frozen=True, eq=False)
+# Not frozen: see `occlusion`.
+@dataclass(eq=False)
 class Assignment:
     """The outcome of one assignment. Indices are in rising order of the tracks.
 

@@ -17,13 +17,16 @@ from pose_tracking_ros.tracking.track_arrays import TrackArrays
 # this many body sizes: beyond, position says nothing and only looks can tell.
 _REACH_SIGMAS = 2.0
 _MAX_REACH_SIZES = 0.6
+# Tracks expected to lie beyond the image's border by more than this share are on their way out.
+LEAVING_SHARE = 0.25
 # A pose older than this has changed too much to be compared.
 _MAX_POSE_AGE_S = 0.5
 # COCO's sigmas describe how exactly people click joints. Between two images limbs swing.
 _POSE_SIGMA_SCALE = 4.0
 
 
-@dataclass(frozen=True, eq=False)
+# Not frozen: see `occlusion`.
+@dataclass(eq=False)
 class Cues:
     """Everything there is to compare, for all pairs. Costly parts are computed when asked for.
 
@@ -55,16 +58,13 @@ class Cues:
     @cached_property
     def expected_boxes(self) -> Float[np.ndarray, 'track 4']:
         """Boxes the motion filter expects, as far as they lie in the image, px."""
-        limit = np.array(self.image_size * 2, dtype=np.float64)
-        boxes: Float[np.ndarray, 'track 4']
-        boxes = np.minimum(np.maximum(self.predicted_boxes, 0.0), limit)
-        return boxes
+        return motion.clip_boxes(self.predicted_boxes, self.image_size)
 
     @cached_property
     def outside_share(self) -> Float[np.ndarray, 'track'] | None:
-        """Share of each expected box's width or height beyond the image's border, [0, 1].
+        """Share of each expected box's width or height beyond the image's border, from 0 up.
 
-        `None` if none reaches beyond.
+        `None` if no share exceeds `LEAVING_SHARE`: mostly there is no more to be known.
         """
         boxes = self.predicted_boxes
         beyond = np.abs(boxes - self.expected_boxes)
@@ -72,8 +72,9 @@ class Cues:
             return None
         sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
         shares = np.maximum(beyond[:, :2], beyond[:, 2:]) / sides
-        larger = np.maximum(shares[:, 0], shares[:, 1])
-        share: Float[np.ndarray, 'track'] = np.minimum(larger, 1.0)
+        if not np.count_nonzero(shares > LEAVING_SHARE):
+            return None
+        share: Float[np.ndarray, 'track'] = np.maximum(shares[:, 0], shares[:, 1])
         return share
 
     @cached_property

@@ -26,6 +26,8 @@ _TENTATIVE, _CONFIRMED, _OCCLUDED, _LOST, _REMOVED = (
         TrackState.REMOVED,
     )
 )
+# By whether a detection was judged hidden.
+_WHEN_SEEN = np.array([_CONFIRMED, _OCCLUDED])
 
 
 def is_on_probation(
@@ -61,12 +63,12 @@ def next_states(
         settings: the durations.
     """
     states, is_matched = tracks.states, tracks.is_matched
-    is_tentative = states == _TENTATIVE
-    after = np.where(tracks.is_hidden, _OCCLUDED, _CONFIRMED)
-    has_unmatched, has_tentative = not all(is_matched.tolist()), any(is_tentative.tolist())
+    after = _WHEN_SEEN.take(tracks.is_hidden)
+    has_unmatched, has_tentative = not all(is_matched.tolist()), _TENTATIVE in states.tolist()
     if not (has_unmatched or has_tentative):
         return after
 
+    is_tentative = states == _TENTATIVE
     unseen_s = stamp_s - tracks.matched_s
     is_overdue = unseen_s > settings.lost_after_s + _ROUNDING_S
     seen_in_half = 2 * tracks.matches >= tracks.updates

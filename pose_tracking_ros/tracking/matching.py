@@ -24,7 +24,8 @@ from pose_tracking_ros.tracking.track_arrays import TrackArrays
 NOBODY = -1
 
 
-@dataclass(frozen=True, eq=False)
+# Not frozen: see `occlusion`.
+@dataclass(eq=False)
 class Matches:
     """The outcome for one image.
 

@@ -9,6 +9,9 @@ on shrinking.
 The filter's state is one array per bank of tracks, `moments`, of shape `track 5 4`: along the
 second axis position, velocity, and the variances position-position, position-velocity,
 velocity-velocity; along the third cx, cy, w, h. Units are px and s.
+
+In memory the tracks come last: what is computed then runs over adjacent numbers, whatever it takes
+of the moments and coordinates, which is several times as fast. Results do not depend on it.
 """
 
 from __future__ import annotations
@@ -24,18 +27,18 @@ POSITION, VELOCITY, VAR_POSITION, COVARIANCE, VAR_VELOCITY = range(5)
 # A box within this share of the image's size of its border is taken as cut off by it.
 BORDER_SHARE = 0.01
 # Makes the coordinates of corners grow inwards from all four sides of the image.
-INWARDS = np.array([1.0, 1.0, -1.0, -1.0])
+_INWARDS = np.array([[1.0], [1.0], [-1.0], [-1.0]])
 # Both are linear in the box: one small product takes less time than sums of columns do.
 _CENTRES_FROM_CORNERS = np.array(
-    [[0.5, 0.0, -1.0, 0.0], [0.0, 0.5, 0.0, -1.0], [0.5, 0.0, 1.0, 0.0], [0.0, 0.5, 0.0, 1.0]]
+    [[0.5, 0.0, 0.5, 0.0], [0.0, 0.5, 0.0, 0.5], [-1.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]]
 )
 _CORNERS_FROM_CENTRES = np.array(
-    [[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0], [-0.5, 0.0, 0.5, 0.0], [0.0, -0.5, 0.0, 0.5]]
+    [[1.0, 0.0, -0.5, 0.0], [0.0, 1.0, 0.0, -0.5], [1.0, 0.0, 0.5, 0.0], [0.0, 1.0, 0.0, 0.5]]
 )
 # What no passage of time makes of the moments.
 _STILL = np.eye(5)
 # A width or height is at least 0, a centre anywhere.
-_LOWEST_POSITION = np.array([-math.inf, -math.inf, 0.0, 0.0])
+_LOWEST_POSITION = np.array([[-math.inf], [-math.inf], [0.0], [0.0]])
 
 
 @dataclass(frozen=True)
@@ -68,26 +71,43 @@ class MotionModel:
 
 
 @lru_cache(maxsize=16)
-def border_lines(image_size: tuple[int, int]) -> Float[np.ndarray, '4']:
-    """Return where corners times `INWARDS` count as cut off by the border: there and below, px."""
+def _border_lines(image_size: tuple[int, int]) -> Float[np.ndarray, '4 1']:
+    """Return where corners times `_INWARDS` count as cut off: there and below, px."""
     size = np.array(image_size, dtype=np.float64)
-    lines = np.concatenate([BORDER_SHARE * size, BORDER_SHARE * size - size])
+    lines = np.concatenate([BORDER_SHARE * size, BORDER_SHARE * size - size])[:, None]
     # All callers get the same array.
     lines.setflags(write=False)
     return lines
 
 
+@lru_cache(maxsize=16)
+def _far_corners(image_size: tuple[int, int]) -> Float[np.ndarray, '4 1']:
+    """Return the largest coordinates of corners in the image, px."""
+    corners = np.array(image_size * 2, dtype=np.float64)[:, None]
+    corners.setflags(write=False)
+    return corners
+
+
+def clip_boxes(
+    boxes: Float[np.ndarray, 'box 4'], image_size: tuple[int, int]
+) -> Float[np.ndarray, 'box 4']:
+    """Return corner boxes as far as they lie in the image, px."""
+    clipped: Float[np.ndarray, '4 box']
+    clipped = np.minimum(np.maximum(boxes.T, 0.0), _far_corners(image_size))
+    return clipped.T
+
+
 def boxes_to_centres(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box 4']:
     """Return cx, cy, w, h of corner boxes, in float64."""
-    centres: Float[np.ndarray, 'box 4'] = boxes @ _CENTRES_FROM_CORNERS
-    return centres
+    centres: Float[np.ndarray, '4 box'] = _CENTRES_FROM_CORNERS.dot(boxes.T)
+    return centres.T
 
 
 def boxes_of(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track 4']:
     """Return the expected corner boxes x1, y1, x2, y2, px."""
-    position = np.maximum(moments[:, POSITION], _LOWEST_POSITION)
-    corners: Float[np.ndarray, 'track 4'] = position @ _CORNERS_FROM_CENTRES
-    return corners
+    position = np.maximum(moments[:, POSITION].T, _LOWEST_POSITION)
+    corners: Float[np.ndarray, '4 track'] = _CORNERS_FROM_CENTRES.dot(position)
+    return corners.T
 
 
 def body_sizes(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track']:
@@ -99,7 +119,7 @@ def body_sizes(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'tr
 
 def start(boxes: Float[np.ndarray, 'box 4'], model: MotionModel) -> Float[np.ndarray, 'box 5 4']:
     """Return the filter state of people seen for the first time."""
-    moments = np.zeros((len(boxes), 5, 4))
+    moments = np.zeros((5, 4, len(boxes))).transpose(2, 0, 1)
     moments[:, POSITION] = boxes_to_centres(boxes)
     size = body_sizes(moments)[:, None]
     moments[:, VAR_POSITION] = (model.measurement_noise * size) ** 2
@@ -124,12 +144,12 @@ def _transition(travel_s: float, decay: float) -> Float[np.ndarray, '5 5']:
     return matrix
 
 
-def _diffusion(dt_s: float, model: MotionModel) -> Float[np.ndarray, '5 4']:
+def _diffusion(dt_s: float, model: MotionModel) -> Float[np.ndarray, '5 4 1']:
     """Return how much the moments of somebody of size 1 grow by not being seen."""
-    density = model.manoeuvre**2
-    growth = np.zeros((5, 4))
+    density, drift = model.manoeuvre**2, model.size_drift**2
+    growth = np.zeros((5, 4, 1))
     growth[VAR_POSITION, :2] = density * dt_s**3 / 3.0
-    growth[VAR_POSITION, 2:] = model.size_drift**2 * dt_s
+    growth[VAR_POSITION, 2:] = drift * dt_s
     growth[COVARIANCE, :2] = density * dt_s**2 / 2.0
     growth[VAR_VELOCITY, :2] = density * dt_s
     return growth
@@ -150,15 +170,17 @@ def predict(
         is_coasting: tracks without a detection at present, whose velocity decays.
         model: noise constants.
     """
-    transition = _transition(dt_s, 1.0)
+    count = len(moments)
+    growth = body_sizes(moments) ** 2 * _diffusion(dt_s, model)
+    before = moments.transpose(1, 2, 0).reshape(5, -1)
+    after: Float[np.ndarray, '5 4 track']
+    after = _transition(dt_s, 1.0).dot(before).reshape(5, 4, count)
     if any(is_coasting.tolist()):
         fade = math.exp(-dt_s / model.coast_s)
-        coasting = _transition(model.coast_s * (1.0 - fade), fade)
-        transition = np.where(is_coasting[:, None, None], coasting, transition)
-    area = body_sizes(moments)[:, None, None] ** 2
-    ahead: Float[np.ndarray, 'track 5 4'] = transition @ moments
-    ahead += area * _diffusion(dt_s, model)
-    return ahead
+        coasted = _transition(model.coast_s * (1.0 - fade), fade).dot(before)
+        np.copyto(after, coasted.reshape(5, 4, count), where=is_coasting)
+    after += growth
+    return after.transpose(2, 0, 1)
 
 
 def correct(
@@ -176,26 +198,36 @@ def correct(
             above 1 for people who are partly hidden, whose boxes shift without them moving.
         model: noise constants.
     """
-    deviation = (body_sizes(moments) * noise_scales)[:, None] * model.measurement_noise
-    measured_variance = (deviation * deviation)[:, None]
-    innovation = (boxes_to_centres(boxes) - moments[:, POSITION])[:, None]
-    states, variances = moments[:, :VAR_POSITION], moments[:, VAR_POSITION:VAR_VELOCITY]
+    before = moments.transpose(1, 2, 0)
+    deviation = model.measurement_noise[:, None] * (body_sizes(moments) * noise_scales)
+    measured_variance = deviation * deviation
+    innovation = _CENTRES_FROM_CORNERS.dot(boxes.T) - before[POSITION]
+    states, variances = before[:VAR_POSITION], before[VAR_POSITION:VAR_VELOCITY]
     # Of position and velocity at once: covariances with the position over its total variance.
-    gains = variances / (variances[:, :1] + measured_variance)
+    gains = variances / (variances[0] + measured_variance)
 
-    after = np.empty_like(moments)
-    np.add(states, gains * innovation, out=after[:, :VAR_POSITION])
+    after = np.empty(before.shape)
+    np.add(states, gains * innovation, out=after[:VAR_POSITION])
     # This is (1 - gain of position) x covariance, in a form that rounding cannot make negative.
-    np.multiply(gains, measured_variance, out=after[:, VAR_POSITION:VAR_VELOCITY])
-    explained = gains[:, 1] * variances[:, 1]
-    np.subtract(moments[:, VAR_VELOCITY], explained, out=after[:, VAR_VELOCITY])
-    return after
+    np.multiply(gains, measured_variance, out=after[VAR_POSITION:VAR_VELOCITY])
+    explained = gains[1] * variances[1]
+    np.subtract(before[VAR_VELOCITY], explained, out=after[VAR_VELOCITY])
+    return after.transpose(2, 0, 1)
+
+
+def cut_sides(
+    boxes: Float[np.ndarray, 'box 4'], image_size: tuple[int, int]
+) -> Bool[np.ndarray, 'box 4']:
+    """Return which sides of corner boxes lie on the image's border or beyond."""
+    inwards = boxes.T * _INWARDS
+    is_cut: Bool[np.ndarray, '4 box'] = inwards <= _border_lines(image_size)
+    return is_cut.T
 
 
 def complete_boxes(
     boxes: Float[np.ndarray, 'track 4'],
+    is_cut: Bool[np.ndarray, 'track 4'],
     expected_sizes: Float[np.ndarray, 'track 2'],
-    image_size: tuple[int, int],
 ) -> tuple[Float[np.ndarray, 'track 4'], Bool[np.ndarray, 'track']]:
     """Return boxes with the parts that the image's border cuts off, and which were cut.
 
@@ -205,17 +237,16 @@ def complete_boxes(
 
     Args:
         boxes: measured corner boxes, px.
+        is_cut: see `cut_sides`.
         expected_sizes: width and height expected, px.
-        image_size: width and height of the image, px.
     """
-    is_cut = boxes * INWARDS <= border_lines(image_size)
     is_low_cut, is_high_cut = is_cut[:, :2], is_cut[:, 2:]
-    missing = expected_sizes - (boxes[:, 2:] - boxes[:, :2])
-    is_short = (missing > 0.0) & (is_low_cut != is_high_cut)
-    completed = boxes.copy()
-    completed[:, :2] -= missing * (is_short & is_low_cut)
-    completed[:, 2:] += missing * (is_short & is_high_cut)
-    return completed, is_short[:, 0] | is_short[:, 1]
+    missing = np.maximum(expected_sizes - (boxes[:, 2:] - boxes[:, :2]), 0.0)
+    missing *= is_low_cut != is_high_cut
+    completed = boxes.copy(order='K')
+    completed[:, :2] -= missing * is_low_cut
+    completed[:, 2:] += missing * is_high_cut
+    return completed, (missing[:, 0] + missing[:, 1]) > 0.0
 
 
 def reach_px(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track 2']:

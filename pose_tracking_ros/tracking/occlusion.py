@@ -6,7 +6,9 @@ boxes (whoever stands lower in the image is nearer, on any ground seen from abov
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -14,11 +16,15 @@ from jaxtyping import Bool, Float, Int
 from pose_tracking_ros.people import KeypointState, People
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking.appearance import known_looks
-from pose_tracking_ros.tracking.motion import INWARDS, border_lines
-from pose_tracking_ros.tracking.similarity import pairwise_intersection
+from pose_tracking_ros.tracking.motion import cut_sides
+from pose_tracking_ros.tracking.similarity import box_areas, pairwise_intersection
 
 # Box bottoms closer than this share of the person's height do not tell who is nearer.
 _BOTTOM_TOLERANCE = 0.02
+# A smaller overlap with a nearer person is not what made somebody disappear.
+MIN_OCCLUDER_SHARE = 0.3
+# The smallest number above 0.
+_MORE_THAN_NOTHING = math.ulp(0.0)
 # Members of an enumeration are slow to look up, and these are needed for every image.
 _NOT_ESTIMATED, _VISIBLE, _OCCLUDED, _PREDICTED, _OUT_OF_FRAME = (
     int(state)
@@ -30,9 +36,11 @@ _NOT_ESTIMATED, _VISIBLE, _OCCLUDED, _PREDICTED, _OUT_OF_FRAME = (
         KeypointState.OUT_OF_FRAME,
     )
 )
+_STATES_BY_SEEN = np.array([_OCCLUDED, _VISIBLE])
 
 
-@dataclass(frozen=True, eq=False)
+# Not frozen, like what follows: made for every image, and a frozen one takes three times as long.
+@dataclass(eq=False)
 class CoveredPairs:
     """The few pairs of boxes of which one covers some of the other.
 
@@ -47,7 +55,7 @@ class CoveredPairs:
     share: Float[np.ndarray, 'pair']
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Visibility:
     """What of each person can be seen in one image.
 
@@ -58,7 +66,7 @@ class Visibility:
         covered: who covers whom.
         covered_share: largest share of the box covered by one nearer person, [0, 1].
         is_occluded: hidden by something inside the image, as far as pose and boxes tell.
-        touches_border: the box reaches the image's border, which may cut it off.
+        is_cut: the sides of the box that lie on the image's border.
         has_embedding: an appearance is known at all.
         appearance_is_valid: the embedding shows this person and little else.
     """
@@ -69,7 +77,7 @@ class Visibility:
     covered: CoveredPairs
     covered_share: Float[np.ndarray, 'person']
     is_occluded: Bool[np.ndarray, 'person']
-    touches_border: Bool[np.ndarray, 'person']
+    is_cut: Bool[np.ndarray, 'person 4']
     has_embedding: Bool[np.ndarray, 'person']
     appearance_is_valid: Bool[np.ndarray, 'person']
 
@@ -83,7 +91,9 @@ def count_valid_keypoints(
 
 
 def covered_pairs(
-    boxes: Float[np.ndarray, 'box 4'], others: Float[np.ndarray, 'other 4'] | None = None
+    boxes: Float[np.ndarray, 'box 4'],
+    others: Float[np.ndarray, 'other 4'] | None = None,
+    min_share: float = 0.0,
 ) -> CoveredPairs:
     """Return which boxes are covered by nearer ones, and to what share.
 
@@ -93,27 +103,38 @@ def covered_pairs(
     Args:
         boxes: corner boxes, px.
         others: those that may cover them, px; if not given, these boxes each other.
+        min_share: pairs with a smaller share are left out, [0, 1].
     """
     if others is None:
-        others = boxes
         common = pairwise_intersection(boxes, boxes)
         # What each has in common with itself: every so many-th number, row by row.
         common.ravel()[:: len(boxes) + 1] = 0.0
     else:
         common = pairwise_intersection(boxes, others)
-    behind, front = (common > 0.0).nonzero()
+    areas = box_areas(boxes)
+    shares = common / np.maximum(areas, 1e-9)[:, None]
+    behind, front = (shares >= max(min_share, _MORE_THAN_NOTHING)).nonzero()
+    share = shares[behind, front]
     if len(behind) == 0:
-        return CoveredPairs(behind, front, np.zeros(0))
-    hidden, hiding = boxes[behind], others[front]
-    hidden_sides, hiding_sides = hidden[:, 2:] - hidden[:, :2], hiding[:, 2:] - hiding[:, :2]
-    hidden_area = hidden_sides[:, 0] * hidden_sides[:, 1]
-    is_larger = hiding_sides[:, 0] * hiding_sides[:, 1] > hidden_area
-    lead = hiding[:, 3] - hidden[:, 3]
-    height = np.maximum(np.minimum(hidden_sides[:, 1], hiding_sides[:, 1]), 1.0)
-    slack = _BOTTOM_TOLERANCE * height
-    is_nearer = (lead > slack) | ((lead >= -slack) & is_larger)
-    share = common[behind, front] / np.maximum(hidden_area, 1e-9)
+        return CoveredPairs(behind, front, share)
+    bottoms, slacks = boxes[:, 3], _bottom_slacks(boxes)
+    if others is None:
+        front_areas, front_bottoms, front_slacks = areas, bottoms, slacks
+    else:
+        front_areas, front_bottoms = box_areas(others), others[:, 3]
+        front_slacks = _bottom_slacks(others)
+    lead = front_bottoms[front] - bottoms[behind]
+    slack = np.minimum(slacks[behind], front_slacks[front])
+    is_larger = front_areas[front] > areas[behind]
+    is_nearer = (lead > slack) | (is_larger & (lead >= -slack))
     return CoveredPairs(behind[is_nearer], front[is_nearer], share[is_nearer])
+
+
+def _bottom_slacks(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box']:
+    """Return how far apart bottoms may be that still count as level, px."""
+    heights = boxes[:, 3] - boxes[:, 1]
+    slacks: Float[np.ndarray, 'box'] = _BOTTOM_TOLERANCE * np.maximum(heights, 1.0)
+    return slacks
 
 
 def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
@@ -127,26 +148,35 @@ def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
         ValueError: an embedding has neither unit length nor length 0.
     """
     joints = people.keypoint_scores.shape[1]
-    boxes = people.boxes.astype(np.float64)
-    is_known = np.isfinite(people.keypoints)
+    # One coordinate after the other in memory: see `motion`.
+    boxes = people.boxes.astype(np.float64, order='F')
+    # A complex number is finite when both its parts are.
+    is_known = np.isfinite(people.keypoints.view(np.complex64)[..., 0])
     seen = people.keypoint_scores > settings.min_keypoint_score
-    seen &= is_known[..., 0] & is_known[..., 1]
-    count = seen.sum(axis=1)
+    seen &= is_known
+    count = np.add.reduce(seen, axis=1)
+    # Smaller shares decide nothing, neither here nor for those who ask about them later.
+    min_share = min(
+        settings.max_covered_share,
+        settings.max_new_track_overlap,
+        settings.min_duplicate_iou,
+        MIN_OCCLUDER_SHARE,
+    )
+    covered = covered_pairs(boxes, min_share=min_share)
     covered_share = np.zeros(len(boxes))
-    covered = covered_pairs(boxes)
     if len(covered.behind):
         np.maximum.at(covered_share, covered.behind, covered.share)
     is_occluded = is_covered = covered_share > settings.max_covered_share
-    touches_border = _touches_border(boxes, people.image_size)
+    is_cut = cut_sides(boxes, people.image_size)
     has_embedding = known_looks(people.embeddings)
     appearance_is_valid = has_embedding & ~is_covered
     if joints > 0:
         few_joints = count <= settings.min_valid_keypoints
         if any(few_joints.tolist()):
             appearance_is_valid &= ~few_joints
-            has_pose = is_known.any(axis=(1, 2))
+            has_pose = is_known.any(axis=1)
             # Joints beyond the border of the image are missing too, but nothing hides them.
-            is_occluded = is_covered | (few_joints & has_pose & ~touches_border)
+            is_occluded = is_covered | (few_joints & has_pose & ~is_cut.any(axis=1))
     return Visibility(
         boxes=boxes,
         seen=seen,
@@ -154,20 +184,10 @@ def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
         covered=covered,
         covered_share=covered_share,
         is_occluded=is_occluded,
-        touches_border=touches_border,
+        is_cut=is_cut,
         has_embedding=has_embedding,
         appearance_is_valid=appearance_is_valid,
     )
-
-
-def _touches_border(
-    boxes: Float[np.ndarray, 'box 4'], image_size: tuple[int, int]
-) -> Bool[np.ndarray, 'box']:
-    is_cut = boxes * INWARDS <= border_lines(image_size)
-    if not np.count_nonzero(is_cut):
-        return np.zeros(len(boxes), dtype=np.bool_)
-    touches: Bool[np.ndarray, 'box'] = is_cut.any(axis=1)
-    return touches
 
 
 def find_occluders(
@@ -189,16 +209,19 @@ def find_occluders(
         min_share: smaller overlaps do not count, [0, 1].
     """
     occluder_ids = np.zeros(len(ids), dtype=np.int64)
-    (matched,) = (person_of >= 0).nonzero()
     covered = visibility.covered
     behind, front, share = covered.behind, covered.front, covered.share
-    if len(behind):
-        track_of = np.full(len(visibility.boxes), -1)
-        track_of[person_of[matched]] = matched
-        behind, front = track_of[behind], track_of[front]
-    if len(matched) < len(ids):
-        (unmatched,) = (person_of < 0).nonzero()
-        more = covered_pairs(boxes[unmatched], boxes[matched])
+    is_matched = person_of >= 0
+    all_matched = all(is_matched.tolist())
+    if all_matched and len(behind) == 0:
+        return occluder_ids
+    (matched,) = is_matched.nonzero()
+    track_of = np.full(len(visibility.boxes), -1)
+    track_of[person_of[matched]] = matched
+    behind, front = track_of[behind], track_of[front]
+    if not all_matched:
+        (unmatched,) = (~is_matched).nonzero()
+        more = covered_pairs(boxes[unmatched], boxes[matched], min_share)
         behind = np.concatenate([behind, unmatched[more.behind]])
         front = np.concatenate([front, matched[more.front]])
         share = np.concatenate([share, more.share])
@@ -224,13 +247,22 @@ def keypoint_states(
     the rest, joints of people without a detection are PREDICTED, the others VISIBLE or OCCLUDED
     by their score.
     """
-    states = np.where(seen, _VISIBLE, _OCCLUDED)
+    states = _STATES_BY_SEEN.take(seen)
     if not all(is_matched.tolist()):
         states[~is_matched] = _PREDICTED
     # NaN compares false, so joints without a position are counted here too and then set apart.
-    is_within = (keypoints >= 0.0) & (keypoints <= np.asarray(image_size))
+    is_within = (keypoints >= 0.0) & (keypoints <= _far_corner(image_size))
     if np.count_nonzero(is_within) < is_within.size:
         states[~(is_within[..., 0] & is_within[..., 1])] = _OUT_OF_FRAME
         is_known = np.isfinite(keypoints)
         states[~(is_known[..., 0] & is_known[..., 1])] = _NOT_ESTIMATED
     return states
+
+
+@lru_cache(maxsize=16)
+def _far_corner(image_size: tuple[int, int]) -> Float[np.ndarray, '2']:
+    """Return width and height, px, in the precision of joints: mixed comparisons are slow."""
+    corner = np.array(image_size, dtype=np.float32)
+    # All callers get the same array.
+    corner.setflags(write=False)
+    return corner

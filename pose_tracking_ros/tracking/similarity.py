@@ -139,7 +139,7 @@ def pairwise_distance(
     a: Float[np.ndarray, 'track dim'], b: Float[np.ndarray, 'person dim']
 ) -> Float[np.ndarray, 'track person']:
     """Return Euclidean distances between embeddings of unit length, [0, 2]."""
-    squared = 2.0 - 2.0 * (a @ b.T)
+    squared = 2.0 - 2.0 * a.dot(b.T)
     # `np.clip` takes as long as all the rest for a few people.
     distance: Float[np.ndarray, 'track person'] = np.sqrt(
         np.minimum(np.maximum(squared, 0.0), 4.0)

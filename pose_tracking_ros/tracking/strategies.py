@@ -15,16 +15,14 @@ from jaxtyping import Bool, Float
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking import multi_stage, similarity
 from pose_tracking_ros.tracking.association import has_repeats
-from pose_tracking_ros.tracking.cues import Cues
+from pose_tracking_ros.tracking.cues import LEAVING_SHARE, Cues
 from pose_tracking_ros.tracking.occlusion import Visibility
 
 # Pairs whose grown boxes overlap less are not the same person, whatever they look like.
 _MIN_GROWN_IOU = 0.1
 # Two tracks contest a person, or two people a track, when both boxes fit at least this well.
 _MIN_CONTEST_IOU = 0.5
-# Tracks expected to lie beyond the image's border by more than these shares are on their way out,
-# and as good as gone.
-_LEAVING_SHARE = 0.25
+# Tracks expected to lie beyond the image's border by more than this share are as good as gone.
 _LEFT_SHARE = 0.5
 # What a pose that cannot be compared counts as, so that it neither wins nor loses by that.
 _UNKNOWN_POSE = 0.6
@@ -93,7 +91,7 @@ class Strategy(Protocol):
         return [self.compare(cues, settings)]
 
     def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
-        """Return whose embeddings become part of their track's appearance."""
+        """Return whose embeddings, known ones, become part of their track's appearance."""
 
 
 class OcclusionAware(Strategy):
@@ -128,7 +126,7 @@ class OcclusionAware(Strategy):
         # hardly anything is left in the image, a look that cannot be judged does not do.
         is_guess, outside_share = cues.is_missing, cues.outside_share
         if outside_share is not None:
-            is_guess = is_guess | (outside_share > _LEAVING_SHARE)
+            is_guess = is_guess | (outside_share > LEAVING_SHARE)
             is_recognisable = cues.tracks.has_embedding & (outside_share > _LEFT_SHARE)
             if any(is_recognisable.tolist()):
                 allowed &= ~(is_recognisable[:, None] & np.isnan(cues.valid_distance))
@@ -181,8 +179,8 @@ class ReId(Strategy):
         return alike, near & (alike >= settings.min_similarity)
 
     def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
-        """Return everybody: an unknown look is zero and changes nothing."""
-        return np.ones(len(visibility.visibility), dtype=np.bool_)
+        """Return everybody whose look is known."""
+        return visibility.has_embedding
 
 
 class MultiStage(Strategy):
@@ -243,8 +241,8 @@ class MultiStage(Strategy):
         return alike, allowed
 
     def trusts_appearance(self, visibility: Visibility) -> Bool[np.ndarray, 'person']:
-        """Return everybody: an unknown look is zero and changes nothing."""
-        return np.ones(len(visibility.visibility), dtype=np.bool_)
+        """Return everybody whose look is known."""
+        return visibility.has_embedding
 
 
 STRATEGIES: dict[str, Strategy] = {

@@ -26,7 +26,7 @@ class TrackArrays:
         states: a `TrackState` each.
         born_s: image time of the first detection, s.
         matched_s: image time of the last detection, s.
-        updates: images since birth, the first included.
+        updates: images since birth while tentative, the first included.
         matches: how many of these had a detection.
         is_announced: whether the track was confirmed at some time.
         is_matched: whether the latest image had one.
@@ -141,7 +141,7 @@ class TrackArrays:
             embeddings=np.where(
                 is_trusted[which, None], people.embeddings[which], np.float32(0.0)
             ),
-            has_embedding=(is_trusted & visibility.has_embedding)[which],
+            has_embedding=is_trusted[which],
             occluder_ids=np.zeros(count, np.int64),
         )
 

@@ -22,6 +22,7 @@ from pose_tracking_ros.tracking.matching import (
     match_people,
 )
 from pose_tracking_ros.tracking.occlusion import (
+    MIN_OCCLUDER_SHARE,
     Visibility,
     find_occluders,
     judge_visibility,
@@ -32,10 +33,9 @@ from pose_tracking_ros.tracking.snapshot import take_snapshot
 from pose_tracking_ros.tracking.strategies import STRATEGIES
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
-# A smaller overlap with a nearer person is not what made somebody disappear.
-_MIN_OCCLUDER_SHARE = 0.3
-# Boxes of partly hidden people shift and shrink without the person moving.
-_HIDDEN_NOISE_SCALE = 3.0
+# Of people in full view, and of those partly hidden: their boxes shift and shrink without the
+# person moving.
+_NOISE_SCALES = np.array([1.0, 3.0])
 # However short `max_lost_s` is, a track may be continued after a gap between images of this.
 _MIN_MEMORY_S = 1.0
 _MAX_WAITING_EVENTS = 10_000
@@ -168,7 +168,7 @@ class Tracker:
         self._take_over(people, visibility, matches, stamp_s)
         person_of = self._start_tracks(people, visibility, matches, stamp_s)
         self._tracks.occluder_ids = find_occluders(
-            self._tracks.boxes, self._tracks.ids, person_of, visibility, _MIN_OCCLUDER_SHARE
+            self._tracks.boxes, self._tracks.ids, person_of, visibility, MIN_OCCLUDER_SHARE
         )
         duplicates = self._duplicates.find(
             self._tracks, person_of, visibility, stamp_s, self._settings
@@ -185,8 +185,8 @@ class Tracker:
     def _advance(self, stamp_s: float, previous_s: float) -> None:
         """Predict to this image; drop whom too long a gap between images has made obsolete."""
         tracks = self._tracks
-        is_obsolete = stamp_s - tracks.matched_s > self._memory_s + 1e-6
-        self._remove(is_obsolete, stamp_s)
+        unseen_s = stamp_s - tracks.matched_s
+        self._remove(unseen_s > self._memory_s + 1e-6, stamp_s)
         tracks.moments = motion.predict(
             tracks.moments, stamp_s - previous_s, ~tracks.is_matched, self._model
         )
@@ -201,9 +201,10 @@ class Tracker:
         """Bring the tracks up to date with their detections."""
         tracks, person_of = self._tracks, matches.person_of
         self._restart_motion(people, matches)
-        tracks.updates += 1
         tracks.is_matched = person_of >= 0
-        tracks.matches += tracks.is_matched
+        if _TENTATIVE in tracks.states.tolist():
+            tracks.updates += 1
+            tracks.matches += tracks.is_matched
         (matched,) = tracks.is_matched.nonzero()
         # Whole arrays are copied much faster than chosen rows, and mostly everybody is found.
         rows: Int[np.ndarray, 'match'] | slice = slice(None)
@@ -214,15 +215,10 @@ class Tracker:
         if len(matched) == 0:
             return
         person = person_of[rows]
-        boxes = visibility.boxes.take(person, axis=0)
+        boxes = visibility.boxes.T.take(person, axis=1).T
         is_hidden = visibility.is_occluded.take(person)
-        tracks.moments[rows] = self._corrected(
-            tracks.moments[rows],
-            boxes,
-            is_hidden,
-            visibility.touches_border.take(person),
-            people.image_size,
-        )
+        is_cut = visibility.is_cut.T.take(person, axis=1).T
+        tracks.moments[rows] = self._corrected(tracks.moments[rows], boxes, is_hidden, is_cut)
         tracks.matched_s[rows] = stamp_s
         tracks.scores[rows] = people.scores.take(person)
         tracks.visibility[rows] = visibility.visibility.take(person)
@@ -241,47 +237,44 @@ class Tracker:
         tracks.keypoints[rows] = keypoints
         tracks.keypoint_scores[rows] = people.keypoint_scores.take(person, axis=0)
         tracks.seen[rows] = seen
-        is_trusted = self._strategy.trusts_appearance(visibility) & visibility.has_embedding
-        self._learn(people, matched, person, is_trusted.take(person))
+        is_trusted = self._strategy.trusts_appearance(visibility)
+        self._learn(people, rows, person, is_trusted.take(person))
 
     def _corrected(
         self,
         moments: Float[np.ndarray, 'track 5 4'],
         boxes: Float[np.ndarray, 'track 4'],
         is_hidden: Bool[np.ndarray, 'track'],
-        touches_border: Bool[np.ndarray, 'track'],
-        image_size: tuple[int, int],
+        is_cut: Bool[np.ndarray, 'track 4'],
     ) -> Float[np.ndarray, 'track 5 4']:
         """Return the motion of tracks, given the boxes of their detections."""
         is_vague = is_hidden
-        if any(touches_border.tolist()):
-            boxes, is_cut = motion.complete_boxes(
-                boxes, moments[:, motion.POSITION, 2:], image_size
-            )
-            is_vague = is_hidden | is_cut
-        if not any(is_vague.tolist()):
-            return motion.correct(moments, boxes, 1.0, self._model)
-        noise = np.where(is_vague, _HIDDEN_NOISE_SCALE, 1.0)
-        return motion.correct(moments, boxes, noise, self._model)
+        if np.count_nonzero(is_cut):
+            expected_sizes = moments[:, motion.POSITION, 2:]
+            boxes, was_completed = motion.complete_boxes(boxes, is_cut, expected_sizes)
+            is_vague = is_hidden | was_completed
+        noise_scales = _NOISE_SCALES.take(is_vague)
+        return motion.correct(moments, boxes, noise_scales, self._model)
 
     def _learn(
         self,
         people: People,
-        matched: Int[np.ndarray, 'match'],
+        rows: Int[np.ndarray, 'match'] | slice,
         person: Int[np.ndarray, 'match'],
         is_shown: Bool[np.ndarray, 'match'],
     ) -> None:
         """Make the looks of those who can be recognised part of their tracks' looks."""
         tracks = self._tracks
         if not all(is_shown.tolist()):
-            matched, person = matched[is_shown], person[is_shown]
-        if len(matched) == 0:
+            rows, person = np.arange(len(tracks))[rows][is_shown], person[is_shown]
+        if len(person) == 0:
             return
-        looks = people.embeddings.take(person, axis=0)
-        tracks.embeddings[matched] = blend_embeddings(
-            tracks.embeddings.take(matched, axis=0), looks, self._settings.embedding_momentum
+        tracks.embeddings[rows] = blend_embeddings(
+            tracks.embeddings[rows],
+            people.embeddings.take(person, axis=0),
+            self._settings.embedding_momentum,
         )
-        tracks.has_embedding[matched] = True
+        tracks.has_embedding[rows] = True
 
     def _restart_motion(self, people: People, matches: Matches) -> None:
         """Let those who were found by their looks forget where they were expected."""
@@ -341,12 +334,13 @@ class Tracker:
         tracks = self._tracks
         before = tracks.states
         after = next_states(tracks, stamp_s, self._settings)
-        obsolete = [*(row for row in matches.stand_in_of.values() if row != NOBODY), *duplicates]
+        stand_ins = [row for row in matches.stand_in_of.values() if row != NOBODY]
+        obsolete = duplicates + stand_ins
         if obsolete:
             after[obsolete] = _REMOVED
         tracks.states = after
         has_surplus = len(tracks) > self._settings.max_tracks
-        if not (matches.stand_in_of or has_surplus or any((after != before).tolist())):
+        if not (matches.stand_in_of or has_surplus or after.tolist() != before.tolist()):
             return
         self._tell_changes(before, matches, stamp_s)
         is_removed = after == _REMOVED

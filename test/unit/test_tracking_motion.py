@@ -120,10 +120,15 @@ def test_a_box_of_no_size_is_survived():
 class TestCompleteBoxes:
     sizes = np.array([[40.0, 100.0]])
 
+    def complete(self, box, sizes=sizes):
+        """Return the box completed in an image of 640 x 480, and whether it was cut."""
+        box = np.array([box], dtype=np.float64)
+        return motion.complete_boxes(box, motion.cut_sides(box, (640, 480)), sizes)
+
     def test_a_box_inside_is_left_alone(self):
-        box = np.array([[100.0, 100, 120, 190]])
-        completed, is_cut = motion.complete_boxes(box, self.sizes, (640, 480))
-        np.testing.assert_allclose(completed, box)
+        box = [100, 100, 120, 190]
+        completed, is_cut = self.complete(box)
+        np.testing.assert_allclose(completed, [box])
         assert not is_cut.any()
 
     @pytest.mark.parametrize(
@@ -136,19 +141,37 @@ class TestCompleteBoxes:
         ],
     )
     def test_the_side_on_the_border_is_put_where_the_size_has_it(self, box, expected):
-        completed, is_cut = motion.complete_boxes(
-            np.array([box], dtype=np.float64), self.sizes, (640, 480)
-        )
+        completed, is_cut = self.complete(box)
         np.testing.assert_allclose(completed, [expected])
         assert is_cut.all()
 
     def test_a_box_that_grows_at_the_border_is_left_alone(self):
-        box = np.array([[0.0, 100, 50, 220]])
-        completed, is_cut = motion.complete_boxes(box, self.sizes, (640, 480))
-        np.testing.assert_allclose(completed, box)
+        box = [0, 100, 50, 220]
+        completed, is_cut = self.complete(box)
+        np.testing.assert_allclose(completed, [box])
         assert not is_cut.any()
 
     def test_a_person_as_wide_as_the_image_is_left_alone(self):
-        box = np.array([[0.0, 0, 640, 480]])
-        completed, _ = motion.complete_boxes(box, np.array([[900.0, 900.0]]), (640, 480))
-        np.testing.assert_allclose(completed, box)
+        box = [0, 0, 640, 480]
+        completed, _ = self.complete(box, np.array([[900.0, 900.0]]))
+        np.testing.assert_allclose(completed, [box])
+
+
+def test_sides_count_as_cut_within_a_hundredth_of_the_image_of_its_border():
+    boxes = np.array([[6.4, 4.9, 633.5, 475.2], [-9, -9, 700, 500], [7, 5, 633, 475]])
+    is_cut = motion.cut_sides(boxes, (640, 480))
+    assert is_cut.tolist() == [[True, False, False, True], [True] * 4, [False] * 4]
+
+
+def test_boxes_are_clipped_to_the_image():
+    boxes = np.array([[-5.0, 10, 700, 470], [-20, -10, -5, -1]])
+    clipped = motion.clip_boxes(boxes, (640, 480))
+    np.testing.assert_array_equal(clipped, [[0, 10, 640, 470], [0, 0, 0, 0]])
+
+
+def test_some_coast_while_others_do_not():
+    moments = np.concatenate([_follow(60.0, 15.0, 1.0), _follow(-30.0, 15.0, 1.0)])
+    mixed = motion.predict(moments, 0.4, np.array([True, False]), MODEL)
+    coasting = motion.predict(moments[:1], 0.4, COASTING, MODEL)
+    walking = motion.predict(moments[1:], 0.4, NOT_COASTING, MODEL)
+    np.testing.assert_allclose(mixed, np.concatenate([coasting, walking]), rtol=1e-12)
