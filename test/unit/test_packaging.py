@@ -173,7 +173,7 @@ def third_party_imports():
     """Return the distributions that the package imports, those of ROS 2 left out."""
     names = set()
     for path in (ROOT / 'pose_tracking_ros').rglob('*.py'):
-        if path.parent.name != 'ros':
+        if 'ros' not in path.relative_to(ROOT).parts:
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Import):
                     names |= {alias.name.split('.')[0] for alias in node.names}
