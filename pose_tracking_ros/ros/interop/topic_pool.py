@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ModuleNotFoundError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks
 
 TopicKinds = Mapping[str, tuple[Any, QoSProfile]]
 """Per last part of a topic's name: type and profile."""
