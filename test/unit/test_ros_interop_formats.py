@@ -200,9 +200,9 @@ class PaperOutlet:
 def exchange():
     """An exchange of one format on paper; what it opened, and what was warned of."""
 
-    def make(package='json', **settings):
+    def make(package='json', outlet=PaperOutlet, **settings):
         opened, warnings = [], []
-        form = Format('publish_vision_msgs', package, {}, PaperOutlet)
+        form = Format('publish_vision_msgs', package, {}, outlet)
         parameters = Parameters(**settings)
         health = Health(warnings.append, quiet_s=0.0)
         exchange = Exchange(opened, health, parameters, (form,))
@@ -276,3 +276,17 @@ def test_missing_messages_are_told_once_and_looked_for_again_only_when_settings_
     case.parameters.change()
     case.publish()
     assert case.health.active() == {}
+
+
+def test_messages_built_for_another_python_are_explained(exchange, installed):
+    from rosidl_generator_py.import_type_support_impl import UnsupportedTypeSupport
+
+    def refuse(node, messages):
+        raise UnsupportedTypeSupport('vision_msgs')
+
+    case = exchange(outlet=refuse, publish_vision_msgs=True)
+    case.publish()
+    case.publish()
+    (warning,) = case.warnings
+    assert 'built for another Python' in warning
+    assert case.health.active() == {'publish_vision_msgs': warning}

@@ -93,13 +93,12 @@ class Exchange:
         outlet = self._outlets.get(form.setting)
         if is_wanted and outlet is None:
             try:
-                messages = form.messages()
+                self._outlets[form.setting] = form.open(self._node)
             except FormatError as error:
                 # Once, whatever other settings change.
                 self._health.begin(form.setting, str(error))
             else:
                 self._health.resolve(form.setting)
-                self._outlets[form.setting] = form.open(self._node, messages)
         elif not is_wanted:
             self._health.resolve(form.setting)
             if outlet is not None:

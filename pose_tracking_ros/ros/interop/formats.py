@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import UInt8
 from rclpy.node import Node
+from rosidl_generator_py.import_type_support_impl import UnsupportedTypeSupport
 
 from pose_tracking_ros.people import Track, TrackState
 from pose_tracking_ros.settings import InteropSettings
@@ -73,13 +74,30 @@ class Format:
         setting: switches it on, a field of `InteropSettings`; also the kind of its complaints.
         package: that has the messages.
         fields: what is filled in, per message: a package with other fields is another version.
-        open: makes the outlet, given the node and the module of messages.
+        make: makes the outlet, given the node and the module of messages.
     """
 
     setting: str
     package: str
     fields: Mapping[str, Sequence[str]]
-    open: Callable[[Node, Any], Outlet]
+    make: Callable[[Node, Any], Outlet]
+
+    def open(self, node: Node) -> Outlet:
+        """Return the outlet.
+
+        Raises:
+            FormatError: the messages cannot be used.
+        """
+        messages = self.messages()
+        try:
+            return self.make(node, messages)
+        except UnsupportedTypeSupport as error:
+            raise FormatError(
+                f'{self.setting} is on, but the messages of {self.package} cannot be sent from '
+                f'here ({error}): they were built for another Python or another middleware. Build '
+                f'{self.package} from source for this one with colcon, or set {self.setting} to '
+                'false'
+            ) from error
 
     def messages(self) -> Any:
         """Return the module of messages.

@@ -101,5 +101,5 @@ PEOPLE = Format(
         'People': ('header', 'people'),
         'Person': ('name', 'position', 'velocity', 'reliability', 'tagnames', 'tags'),
     },
-    open=PeopleOutlet,
+    make=PeopleOutlet,
 )

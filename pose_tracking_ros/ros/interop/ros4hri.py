@@ -238,6 +238,6 @@ ROS4HRI = Format(
         'NormalizedRegionOfInterest2D': ('header', 'xmin', 'ymin', 'xmax', 'ymax', 'c'),
         'Skeleton2D': ('header', 'skeleton'),
     },
-    open=Ros4HriOutlet,
+    make=Ros4HriOutlet,
 )
 """For version 2 of hri_msgs."""

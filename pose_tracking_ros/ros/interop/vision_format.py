@@ -85,6 +85,6 @@ VISION = Format(
         'ObjectHypothesis': ('class_id', 'score'),
         'BoundingBox2D': ('center', 'size_x', 'size_y'),
     },
-    open=VisionOutlet,
+    make=VisionOutlet,
 )
 """For versions 3 and 4 of vision_msgs."""
