@@ -71,7 +71,7 @@ def check_dataset(settings: DatasetSettings, root: Path, limit: int, decodes: bo
             with problems.guard():
                 record.picture.verify()
                 sound.append(record)
-        dataset.records[:] = sound
+        dataset = dataclasses.replace(dataset, records=sound)
     return Findings(settings, dataset, problems)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training.datasets import DatasetSettings, open_dataset
@@ -118,6 +119,29 @@ def test_bad_person_names_file_record_and_field(
     with pytest.raises(DataError, match=message) as error:
         opened(tmp_path)
     assert str(path) in str(error.value)
+
+
+def test_a_box_that_is_a_line_is_nobody_unless_joints_are_labelled(tmp_path: Path) -> None:
+    write(tmp_path, [person(bbox=[5, 6, 10, 0], keypoints=[0] * 51), person(id=8)])
+    assert len(opened(tmp_path).labels(0).boxes) == 1
+
+
+def test_pictures_with_something_appended_are_whole(tmp_path: Path) -> None:
+    write(tmp_path, [])
+    for suffix in ('.png', '.jpg'):
+        done, data = cv2.imencode(suffix, np.zeros((80, 100, 3), np.uint8))
+        assert done
+        (tmp_path / 'a.png').write_bytes(data.tobytes() + bytes(5000))
+        assert len(opened(tmp_path)) == 1
+
+
+def test_turned_pictures_have_the_size_they_are_shown_in(tmp_path: Path) -> None:
+    write(tmp_path, [person()])
+    turned = Image.fromarray(np.zeros((100, 80, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / 'a.png', 'JPEG', exif=exif)
+    assert opened(tmp_path).image(0).shape == (80, 100, 3)
 
 
 def test_boxes_may_reach_over_the_border_by_the_rounding(tmp_path: Path) -> None:

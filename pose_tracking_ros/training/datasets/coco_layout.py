@@ -202,9 +202,11 @@ class CocoFile:
             builder.ignore(f'{person.where}.bbox', person.numbers('bbox', 4))
             return
         pose = self._pose_of(person, joints)
-        builder.add_person(
-            person.where, 'bbox', self._box_of(person, pose), pose, self._identity_of(person)
-        )
+        box = self._box_of(person, pose)
+        # COCO's own files have a few boxes that are a line or a point, of nobody in particular.
+        if (box[2:] == 0).any() and (pose is None or not pose[1].any()):
+            return
+        builder.add_person(person.where, 'bbox', box, pose, self._identity_of(person))
 
     def _pose_of(self, person: Fields, joints: tuple[str, ...]) -> Pose | None:
         if not person.has('keypoints'):

@@ -20,8 +20,8 @@ from pose_tracking_ros.training.datasets.problems import DataError
 # Where EXIF says how the camera was held; from 5 on width and height trade places.
 _EXIF_ORIENTATION = 0x0112
 _FIRST_TURNED = 5
-# A whole file has its end mark here at the latest; cameras append little.
-_TAIL_BYTES = 65_536
+# Where a whole file has its end mark, unless a camera appended something of its own.
+_TAIL_BYTES = 2_048
 _END_MARKS = {'JPEG': b'\xff\xd9', 'PNG': b'IEND'}
 
 
@@ -82,7 +82,7 @@ class PictureFile:
         """Return width and height as the header has them, without decoding the pixels.
 
         Raises:
-            DataError: the file is missing, no picture, or ends before its end mark.
+            DataError: the file is missing, no picture, or cut off.
         """
         if self.data is None and self.size < 0:
             if not self.path.is_file():
@@ -115,10 +115,11 @@ class PictureFile:
                 if turn >= _FIRST_TURNED:
                     width, height = height, width
                 file.seek(max(length - _TAIL_BYTES, 0))
-                if kind in _END_MARKS and _END_MARKS[kind] not in file.read():
-                    raise self._broken(length)
+                has_end = kind not in _END_MARKS or _END_MARKS[kind] in file.read()
         except (UnidentifiedImageError, OSError, SyntaxError) as error:
             raise self._broken(length) from error
+        if not has_end:
+            self.verify()
         return width, height
 
     def _broken(self, length: int) -> DataError:
