@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 SEED = 20240607
-ROUNDS, INFOS_PER_ROUND = 2000, 3
+# As many calibrations as a subscriber of sensor data keeps.
+ROUNDS, INFOS_PER_ROUND = 1430, 5
 SIDES = (0, 1, 2, 3, 7, 16, 64)
 
 
@@ -37,6 +38,12 @@ class Nonsense:
 
         message = Image()
         self.fill_header(message.header)
+        if self.random.randrange(4) == 0:
+            # Only the stamp may be odd.
+            width, height = self.one_of(1, 7, 64), self.one_of(1, 16)
+            message.width, message.height, message.step = width, height, 3 * width
+            message.encoding, message.data = 'bgr8', self.bytes_of(3 * width * height)
+            return message
         message.encoding = self.one_of(*ENCODINGS, '', 'jpeg', 'rgb8 ', 'é', 'y' * 5000)
         width, height = self.one_of(*SIDES), self.one_of(*SIDES)
         sample = 8 if '16' in message.encoding else 4
@@ -62,6 +69,9 @@ class Nonsense:
         rows = self.one_of(1, 2, 48)
         picture = np.frombuffer(self.bytes_of(rows * 99), np.uint8).reshape(rows, 33, 3)
         content = bytearray(cv2.imencode(self.one_of('.jpg', '.png', '.bmp'), picture)[1])
+        if self.random.randrange(4) == 0:
+            message.format, message.data = 'png', cv2.imencode('.png', picture)[1].tobytes()
+            return message
         for _ in range(self.one_of(0, 0, 1, 20)):
             content[self.random.randrange(len(content))] = self.random.randrange(256)
         keep = self.one_of(len(content), len(content), self.random.randrange(len(content)))
@@ -127,7 +137,7 @@ def take(subscription):
 
 
 def test_ten_thousand_messages_of_nonsense_neither_crash_the_node_nor_vanish(graph, engine, image):
-    """To two trackers, of plain and of compressed images: six of ten are calibrations."""
+    """To two trackers, of plain and of compressed images: seven of ten are calibrations."""
     from diagnostic_msgs.msg import DiagnosticArray
     from pose_tracking_ros.msg import TrackedPoseArray
     from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -139,7 +149,7 @@ def test_ten_thousand_messages_of_nonsense_neither_crash_the_node_nor_vanish(gra
     diagnostics = graph.listen(DiagnosticArray, '/diagnostics', 100)
     # Somebody looks at the markers, so that calibrations are wanted all the time.
     graph.listen(MarkerArray, 'tracker_node/markers')
-    infos = graph.camera(topic='camera_info', message_type=CameraInfo)
+    infos = graph.peer.create_publisher(CameraInfo, 'camera_info', 10)
     plain = graph.camera()
     compressed = graph.camera(topic='image/compressed', message_type=CompressedImage)
     options = {'max_stamp_offset_s': 10.0, 'max_markers_hz': 1000.0, 'diagnostics_period_s': 0.2}
@@ -186,14 +196,14 @@ def test_ten_thousand_messages_of_nonsense_neither_crash_the_node_nor_vanish(gra
                 take(tracker._camera_info_input._subscription)
             assert time.monotonic() < end_s
             # Lets the workers work: Python would take turns of 5 ms.
-            time.sleep(5e-5)
+            time.sleep(3e-4)
 
     for tracker, kind in zip(trackers, (Image, CompressedImage), strict=True):
         counts = tracker._intake.counts()
         assert counts['received'] == sum_of_fates(counts) == ROUNDS
         assert counts['dropped'] == counts['skipped'] == counts['failed'] == 0
         # Nonsense, but not only: the test would prove little if everything were refused.
-        assert counts['processed'] > ROUNDS / 50
+        assert counts['processed'] > ROUNDS / 5
         assert counts['refused'] > ROUNDS / 4
         reports = tracker._health.counts()
         assert reports['message'] == unreadable[kind] > ROUNDS / 20
