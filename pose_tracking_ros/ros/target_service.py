@@ -44,6 +44,7 @@ class TargetService:
         self._is_active = is_active
         self._known_people = known_people
         self._keeper = TargetKeeper()
+        self._told_track_id = 0
         node.create_service(SetTarget, '~/set_target', self._set)
 
     @property
@@ -61,7 +62,7 @@ class TargetService:
         report = self._keeper.update(tracks, session_id)
         if report is None:
             return None
-        if report.state is not report.before:
+        if report.state is not report.before or report.track_id != self._told_track_id:
             self._tell(report)
         return [] if report.track is None else [report.track]
 
@@ -70,6 +71,7 @@ class TargetService:
         self._keeper.forget_image()
 
     def _tell(self, report: TargetReport) -> None:
+        self._told_track_id = report.track_id
         if report.state is TargetState.FOLLOWED:
             self._health.resolve('target')
             self._logger.info(f'the target is in view: {report.name}')
@@ -96,7 +98,7 @@ class TargetService:
             response.message = 'there is no target'
         else:
             response.message = f'the target is {report.description}'
-            response.track_id = report.track_id
+            response.track_id = self._told_track_id = report.track_id
         self._logger.info(response.message)
         return response
 

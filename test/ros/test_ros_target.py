@@ -1,7 +1,10 @@
 """A target chosen by the service, published for each image, lost and found, over real DDS."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from interop_moments import track
 
 from pose_tracking_ros.people import People
 
@@ -175,6 +178,23 @@ def test_a_name_may_be_chosen_before_the_person_comes(street):
     assert pose.person_id == 'Bert'
 
 
+def test_a_name_that_passes_to_another_track_is_told(street):
+    def tracks(*names):
+        return [track(number, person_id=name) for number, name in enumerate(names, 1)]
+
+    place = street()
+    service, told = place.tracker._target, []
+    service._logger = SimpleNamespace(info=told.append)
+    service.see(tracks('Anna', ''), 1)
+    assert set_target(place, person_id='Anna').success
+    service.see(tracks('Anna', ''), 1)
+    told.clear()
+    for _ in range(2):
+        (seen,) = service.see(tracks('', 'Anna'), 1)
+        assert seen.track_id == 2
+    assert told == ["the target is in view: track 2, 'Anna'"]
+
+
 def test_refusals_say_why(street):
     place = street()
     place.walk(Anna=10)
@@ -192,8 +212,6 @@ def test_refusals_say_why(street):
 
 
 def test_an_inactive_node_takes_no_target(graph, engine):
-    from types import SimpleNamespace
-
     graph.tracker(engine, autostart=False)
     answer = set_target(SimpleNamespace(graph=graph), track_id=1)
     assert not answer.success
