@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from visualization_msgs.msg import Marker
 
+from pose_tracking_ros.lifting.anthropometry import part_of
 from pose_tracking_ros.lifting.remembered_joints import RememberedJoints
 from pose_tracking_ros.people import Track, TrackState
 from pose_tracking_ros.ros.marker_array import (
@@ -40,6 +41,7 @@ _THIN_WIDTH_M = 0.012
 _TEXT_HEIGHT_M = 0.15
 # A velocity is drawn as the way of so long.
 _AHEAD_S = 1.0
+_FACE = ('nose', 'eye', 'ear', 'head_top', 'head_bottom')
 # An arrow the way somebody faces, in the body's frame: forward, left, up; ends of its lines.
 _ARROW_M = np.array(
     [[[0, 0, 0], [0.4, 0, 0]], [[0.4, 0, 0], [0.3, 0.07, 0]], [[0.4, 0, 0], [0.3, -0.07, 0]]]
@@ -81,8 +83,9 @@ class SpaceMarkerWriter(ShownMarkers):
         super().__init__()
         self._joints = len(skeleton)
         self._limbs = skeleton.limb_indices
-        self._head = skeleton.index('nose')
-        self._memory = RememberedJoints(len(skeleton))
+        # Nose, eyes and ears, or what a skeleton has instead.
+        self._face = [i for i, name in enumerate(skeleton.joints) if part_of(name) in _FACE]
+        self._memory = RememberedJoints(skeleton)
         self._trails = TrailTable(dim=3)
 
     def forget(self) -> None:
@@ -114,7 +117,9 @@ class SpaceMarkerWriter(ShownMarkers):
         self._delete_gone(array, {track.track_id for track in placed.tracks})
         self._add_lists(array, self._lists(placed))
         # At the head when it is known: "up" is another direction in each frame.
-        heads = placed.joints[:, self._head]
+        faces = placed.joints[:, self._face]
+        first = np.isfinite(faces).all(axis=2).argmax(axis=1)
+        heads = faces[np.arange(len(faces)), first]
         spots = np.where(np.isfinite(heads), heads, placed.positions)
         names = [name_of(track) for track in placed.tracks]
         ids = [track.track_id for track in placed.tracks]
@@ -131,9 +136,11 @@ class SpaceMarkerWriter(ShownMarkers):
         joints = np.array([place.joints_m for place in places]).reshape(-1, self._joints, 3)
         positions = np.array([place.position_m for place in places]).reshape(-1, 3)
         ids = np.array([track.track_id for track, _ in people], dtype=np.int64)
-        known = np.isfinite(positions).all(axis=1)
-        self._trails.update(ids[known], positions[known], view.stamp_s, view.trail_s, source)
         memory = self._memory.update(ids, joints, positions, view.stamp_s, source)
+        known = np.isfinite(positions).all(axis=1)
+        # Not the positions: they jump when a hip comes out of sight.
+        middles = memory.middles_m[known]
+        self._trails.update(ids[known], middles, view.stamp_s, view.trail_s, source)
         strengths = np.clip(1 - memory.unseen_s / FADE_S, 0.0, 1.0)
         rows = np.flatnonzero(strengths > 0)
         shown = [people[row][0] for row in rows]

@@ -268,12 +268,16 @@ def test_a_trail_has_no_points_that_were_only_predicted(flat):
     assert places(shown['trails'])[:, 0].max() < 11
 
 
-def test_trails_in_space_join_measured_places(space):
+def test_trails_in_space_join_the_middles_of_the_hips(space):
+    hips = [COCO_17.index('left_hip'), COCO_17.index('right_hip')]
     for number in range(5):
-        shown = space.see(track(1, place=(0.1 * number, 1, 3)), stamp_s=number / 2, trail_s=2.0)
+        one = track(1, hidden=hips[:1] if number > 2 else [], place=(0.1 * number, 1, 3))
+        # Another mean, of the joints that are left, is no motion.
+        one.in_space.position_m[2] += 5.0 * (number > 2)
+        shown = space.see(one, stamp_s=number / 2, trail_s=2.0)
     ends = places(shown['trails'])
-    np.testing.assert_allclose(ends[0], [0, 1, 3])
-    np.testing.assert_allclose(ends[-1], [0.4, 1, 3])
+    np.testing.assert_allclose(ends[0], [0, 1, 3 + np.mean(hips)])
+    np.testing.assert_allclose(ends[-1], [0.4, 1, 3 + np.mean(hips)])
     assert [round(c.a, 2) for c in shown['trails'].colors][::2] == [0, 0.25, 0.5, 0.75]
 
 
@@ -300,6 +304,20 @@ def test_who_vanishes_in_space_stays_and_fades(space):
     assert space.see(unseen(1, since_s=2.1), stamp_s=2.1) == {}
     # Never placed, never shown.
     assert space.see(unseen(2), stamp_s=2.2) == {}
+
+
+def test_names_stand_at_the_head_or_what_is_known_of_it(space):
+    nose, eye = COCO_17.index('nose'), COCO_17.index('right_eye')
+    faceless = [i for i, name in enumerate(COCO_17.joints) if name not in ('right_eye',)][:4]
+    for hidden, joint in (([], nose), (faceless, eye)):
+        space.writer.forget()
+        space.shown.clear()
+        shown = space.see(track(1, hidden=hidden, place=(0, 0, 3)))
+        assert shown['ids'].pose.position.z == 3 + joint
+    space.writer.forget()
+    space.shown.clear()
+    shown = space.see(track(1, hidden=[*faceless, eye], place=(0, 0, 3)))
+    assert shown['ids'].pose.position.z == 3
 
 
 def test_an_arrow_points_where_somebody_faces(space):
