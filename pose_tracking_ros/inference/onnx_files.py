@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.jit._trace import TracerWarning
 
 from pose_tracking_ros.inference.model_cache import Tell, entry
+from pose_tracking_ros.network.heatmaps import DEFAULT_DECODING
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.weights import Provenance
 
@@ -116,10 +117,14 @@ def onnx_folder(
 
 def facts_of(provenance: Provenance) -> dict[str, str]:
     """Return all that a network's ONNX files depend on."""
-    return {
+    facts = {
         'weights': provenance.sha256,
         'preset': provenance.preset,
         'torch': torch.__version__,
         'opset': str(OPSET),
         'revision': _REVISION,
     }
+    if provenance.decoding != DEFAULT_DECODING:
+        # Whoever runs exported files elsewhere has to decode the heatmaps.
+        facts['decoding'] = provenance.decoding
+    return facts

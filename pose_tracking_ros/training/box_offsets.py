@@ -93,7 +93,7 @@ class BoxOffsets:
     def save(self, path: Path) -> None:
         """Write the samples as JSON."""
         content = {
-            axis: np.round(offsets, _DIGITS).tolist()
+            axis: np.round(offsets.astype(np.float64), _DIGITS).tolist()
             for axis, offsets in (('x', self.x), ('y', self.y))
         }
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,17 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from pose_tracking_ros.inference.onnx_files import facts_of
 from pose_tracking_ros.network.decode import keypoints_from_heatmaps, points_from_cells
 from pose_tracking_ros.network.detection import Selection
 from pose_tracking_ros.network.heatmaps import DECODINGS, decode_heatmaps
 from pose_tracking_ros.network.presets import build_network
-from pose_tracking_ros.network.weights import WeightsError, load_network, save_weights
+from pose_tracking_ros.network.weights import (
+    Provenance,
+    WeightsError,
+    load_network,
+    save_weights,
+)
 
 BOX = torch.tensor([[10.0, 20.0, 58.0, 84.0]])
 GRID = (32, 24)
@@ -113,3 +120,10 @@ def test_default_decoding_leaves_no_trace_and_an_unknown_one_is_refused(tmp_path
     save_file(tensors, path, {**metadata, 'pose_decoding': 'guess'})
     with pytest.raises(WeightsError, match='pose_decoding: expected one of .*, got guess'):
         load_network('lite', path)
+
+
+def test_exported_files_say_how_to_decode_unless_as_ever() -> None:
+    plain = Provenance('lite', 'coco_17', '0' * 64, {})
+    assert 'decoding' not in facts_of(plain)
+    other = dataclasses.replace(plain, decoding='sigmoid_peak')
+    assert facts_of(other) == {**facts_of(plain), 'decoding': 'sigmoid_peak'}

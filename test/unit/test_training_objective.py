@@ -161,7 +161,8 @@ def test_offsets_are_used_for_the_heads(tmp_path: Path) -> None:
 
 def test_offsets_file_goes_both_ways_and_errors_name_it(tmp_path: Path) -> None:
     path = tmp_path / 'a' / 'offsets.json'
-    BoxOffsets(np.array([[0.1234, 0.2]]), np.array([[0.0, -0.5]])).save(path)
+    BoxOffsets(np.array([[0.1234, 0.2]], np.float32), np.array([[0.0, -0.5]])).save(path)
+    assert path.read_text() == '{"x":[[0.123,0.2]],"y":[[0.0,-0.5]]}\n'
     assert BoxOffsets.load(path).x.tolist() == [[0.123, 0.2]]
     with pytest.raises(DataError, match='no such file; make it by'):
         BoxOffsets.load(tmp_path / 'none.json')
