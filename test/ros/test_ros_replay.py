@@ -27,7 +27,8 @@ def networks(scene_images):
     from pose_tracking_ros.inference import load_engine
     from pose_tracking_ros.settings import NetworkSettings
 
-    settings = NetworkSettings(image_long_side_px=192, device='cpu')
+    # Not 'auto', which would measure for half a minute.
+    settings = NetworkSettings(image_long_side_px=192, device='cpu', engine='torch')
     return {'lite': load_engine(settings), 'truth': TruthEngine(*scene_images)}
 
 
