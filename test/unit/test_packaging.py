@@ -181,7 +181,7 @@ def third_party_imports():
                     names.add(node.module.split('.')[0])
     # Python 3.14 has `compression`; before, `backports` takes its place.
     names -= {*sys.stdlib_module_names, 'compression', 'pose_tracking_ros'}
-    return {DISTRIBUTIONS.get(name, name.replace('_', '-')) for name in names}
+    return {DISTRIBUTIONS.get(name, name.replace('_', '-').lower()) for name in names}
 
 
 def test_imports_and_requirements_agree():
@@ -213,7 +213,7 @@ def test_installation_is_guarded_against_an_empty_destination():
 def test_installed_folders_exist():
     cmake = (ROOT / 'CMakeLists.txt').read_text()
     folders = re.search(r'install\(DIRECTORY ([a-z ]+) DESTINATION share', cmake).group(1).split()
-    assert folders == ['config', 'launch', 'models', 'rviz']
+    assert folders == ['config', 'foxglove', 'launch', 'models', 'rviz']
     for folder in folders:
         assert any((ROOT / folder).iterdir()), folder
 
