@@ -155,7 +155,7 @@ def start(context):
 def one_process(cameras, values):
     """Return the process that holds the trackers of all cameras."""
     tracker = tracker_launch_file()
-    values = values | {'camera_name': '', 'depth': ''}
+    values = values | {'camera_name': '', 'depth': '', 'depth_transport': ''}
     namespace = values['namespace'].strip('/')
     own = {
         'cameras': tracker.text(','.join(cameras)),

@@ -54,6 +54,12 @@ def generate_launch_description():
                 'space. With video:=simulation:SCENE it is published there. Empty: no depth.',
             ),
             DeclareLaunchArgument(
+                'depth_transport',
+                default_value='',
+                description='raw, or compressedDepth to subscribe to DEPTH/compressedDepth; '
+                'empty: as in params_file.',
+            ),
+            DeclareLaunchArgument(
                 'camera_name',
                 default_value='',
                 description='Prefix of the camera topics, for example camera.',
@@ -97,6 +103,20 @@ def generate_launch_description():
                 'rviz', default_value='false', choices=TRUTHS, description='Start RViz.'
             ),
             DeclareLaunchArgument(
+                'rviz_view',
+                default_value='tracker',
+                choices=['tracker', 'overlay', 'space'],
+                description='What RViz shows, a file of rviz/: tracker: markers and annotated '
+                'image; overlay: the image of the camera with markers over it; space: people in '
+                'metres.',
+            ),
+            DeclareLaunchArgument(
+                'rviz_frame',
+                default_value='',
+                description='Fixed frame of RViz: the frame_id of the images, or target_frame. '
+                'Empty: camera_optical_frame, that of video.',
+            ),
+            DeclareLaunchArgument(
                 'use_sim_time',
                 default_value='false',
                 choices=TRUTHS,
@@ -132,6 +152,11 @@ def start(context):
         raise RuntimeError(
             'image_transport: expected raw together with video, which publishes raw images; '
             f'got {values["image_transport"]}'
+        )
+    if values['video'] and values['depth_transport'] == 'compressedDepth':
+        raise RuntimeError(
+            'depth_transport: expected raw together with video, which publishes raw depth; got '
+            'compressedDepth'
         )
     actions = profile_actions(values['dds_profile'])
     remappings = camera_remappings(values)
@@ -181,7 +206,7 @@ def tracker_parameters(values):
         'use_sim_time': values['use_sim_time'] == 'true',
         'autostart': values['autostart'] == 'true',
     }
-    for name in ('preset', 'weights', 'device'):
+    for name in ('preset', 'weights', 'device', 'depth_transport'):
         if values[name]:
             parameters[name] = text(values[name])
     if values['depth']:
@@ -218,6 +243,12 @@ def profile_actions(profile):
     return [SetEnvironmentVariable(variable, profile) for variable in PROFILE_VARIABLES]
 
 
+def rviz_arguments(values):
+    """Return what RViz is started with: its view, and the fixed frame if that is another."""
+    view = ['-d', str(SHARE / 'rviz' / f'{values["rviz_view"]}.rviz')]
+    return [*view, '-f', values['rviz_frame']] if values['rviz_frame'] else view
+
+
 def rviz_action(values, remappings):
     """Return RViz with this package's view, on the topics of the nodes."""
     try:
@@ -228,16 +259,19 @@ def rviz_action(values, remappings):
             f'(sudo apt install ros-{os.environ.get("ROS_DISTRO", "DISTRO")}-rviz2)'
         ) from error
     namespace = f'/{values["namespace"].strip("/")}'.rstrip('/')
-    image = dict(remappings)['image']
     return Node(
         package='rviz2',
         executable='rviz2',
-        arguments=['-d', str(SHARE / 'rviz' / 'tracker.rviz')],
+        arguments=rviz_arguments(values),
         remappings=[
-            ('/tracker_node/markers', f'{namespace}/tracker_node/markers'),
-            ('/tracker_node/markers_3d', f'{namespace}/tracker_node/markers_3d'),
-            ('/tracker_node/image_annotated', f'{namespace}/tracker_node/image_annotated'),
-            ('/image', image if image.startswith('/') else f'{namespace}/{image}'),
+            *(
+                (f'/tracker_node/{name}', f'{namespace}/tracker_node/{name}')
+                for name in ('markers', 'markers_3d', 'image_annotated')
+            ),
+            *(
+                (f'/{name}', topic if topic.startswith('/') else f'{namespace}/{topic}')
+                for name, topic in remappings
+            ),
         ],
         parameters=[{'use_sim_time': values['use_sim_time'] == 'true'}],
         output='screen',

@@ -21,7 +21,9 @@ from launch.utilities import perform_substitutions
 from launch import LaunchContext
 
 FOLDER = Path(__file__).parents[2] / 'launch'
-OF_ONE_CAMERA_ONLY = {'camera_name', 'video', 'rviz'}
+OF_ONE_CAMERA_ONLY = {
+    'camera_name', 'video', 'rviz', 'rviz_view', 'rviz_frame', 'depth_transport',
+}  # fmt: skip
 
 
 def loaded(name):

@@ -35,7 +35,7 @@ FILE = Path(__file__).parents[2] / 'launch' / 'tracker.launch.py'
 ARGUMENTS = {
     'image', 'camera_info', 'depth', 'image_transport', 'camera_name', 'namespace', 'params_file',
     'preset', 'weights', 'device', 'video', 'rviz', 'use_sim_time', 'autostart', 'dds_profile',
-    'log_level',
+    'log_level', 'rviz_view', 'rviz_frame', 'depth_transport',
 }  # fmt: skip
 
 
@@ -160,6 +160,8 @@ def test_a_webcam_index_stays_text_and_both_nodes_share_the_topic(start):
 def test_compressed_video_is_refused(start):
     with pytest.raises(RuntimeError, match='expected raw together with video'):
         start(video='0', image_transport='compressed')
+    with pytest.raises(RuntimeError, match='depth_transport: expected raw together with video'):
+        start(video='simulation:near', depth='depth/image', depth_transport='compressedDepth')
 
 
 def test_the_profile_is_set_for_the_nodes(start, launch_file):
@@ -184,6 +186,15 @@ def test_a_profile_of_the_user_is_kept(start, monkeypatch):
 def test_a_profile_that_is_not_there_is_told(start):
     with pytest.raises(FileNotFoundError, match='/nowhere.xml'):
         start(dds_profile='/nowhere.xml')
+
+
+def test_rviz_shows_the_view_and_frame_asked_for(launch_file):
+    values = {'rviz_view': 'tracker', 'rviz_frame': ''}
+    option, file = launch_file.rviz_arguments(values)
+    assert (option, Path(file).name, Path(file).is_file()) == ('-d', 'tracker.rviz', True)
+    values |= {'rviz_view': 'space', 'rviz_frame': 'map'}
+    _, file, *frame = launch_file.rviz_arguments(values)
+    assert (Path(file).name, frame) == ('space.rviz', ['-f', 'map'])
 
 
 def test_a_missing_rviz_is_told(start):
