@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -116,6 +117,13 @@ def cases(video: str, folder: Path, programs: Path) -> Iterator[Case]:
     yield Case('pose_recorder, recording', recorder, 'recording', 0.5)
 
 
+def segments_of(pid: int, before: set[str]) -> list[Path]:
+    """Return the shared memory that a program has made, without what others share with it."""
+    mapped = set(re.findall(r'/dev/shm/(\S+)', Path(f'/proc/{pid}/maps').read_text()))
+    names = mapped & set(os.listdir(SHARED_MEMORY)) - before
+    return [SHARED_MEMORY / name for name in names if 'port' not in name]
+
+
 def measure(case: Case, signal_number: int, folder: Path, result: Result) -> None:
     """Run a case once and add to its result."""
     bag = folder / f'bag_{time.monotonic_ns()}'
@@ -130,6 +138,7 @@ def measure(case: Case, signal_number: int, folder: Path, result: Result) -> Non
                 raise RuntimeError(f'{case.name}: ended before {case.word!r}:\n{said}')
             said += line
         time.sleep(case.after_s)
+        segments = segments_of(process.pid, before) if before else []
         sent_s = time.monotonic()
         for number in range(case.times):
             time.sleep(0.1 if number else 0.0)
@@ -140,13 +149,7 @@ def measure(case: Case, signal_number: int, folder: Path, result: Result) -> Non
         result.faults.add(f'exit code {process.returncode}')
     if 'Traceback' in said:
         result.faults.add('traceback')
-    after = os.listdir(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else []
-    left = [
-        name
-        for name in set(after) - before
-        if name.startswith('fastrtps_') and 'port' not in name and not name.endswith('_el')
-    ]
-    if left:
+    if any(segment.exists() for segment in segments):
         result.faults.add('shared memory left')
     if result.spent_s[-1] > _MAX_S:
         result.faults.add('late')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,10 +91,8 @@ def _shared_memory() -> set[str]:
 
 def segments_of(process: subprocess.Popen[str]) -> set[str]:
     """Return the shared memory that a program has made. Ports, shared by all, are not among it."""
-    mapped = {
-        os.path.basename(os.path.realpath(f'/proc/{process.pid}/map_files/{entry}'))
-        for entry in os.listdir(f'/proc/{process.pid}/map_files')
-    }
+    maps = Path(f'/proc/{process.pid}/maps').read_text()
+    mapped = set(re.findall(r'/dev/shm/(\S+)', maps))
     new = _shared_memory() - process.shared_memory_before
     return {f'/dev/shm/{name}' for name in mapped & new if 'port' not in name}
 
