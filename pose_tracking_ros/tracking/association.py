@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +59,8 @@ def assign(
     """
     tracks, people = allowed.nonzero()
     weights = similarity[tracks, people]
-    # NaN compares false.
-    if np.count_nonzero((weights >= 0.0) & (weights < np.inf)) < len(weights):
+    # NaN compares false. Of a few numbers Python's own comparisons are quicker than NumPy's.
+    if not all(0.0 <= weight < math.inf for weight in weights.tolist()):
         raise ValueError('similarity: expected finite values of at least 0 where allowed')
     if has_repeats(tracks) or has_repeats(people):
         dense = np.zeros(allowed.shape)

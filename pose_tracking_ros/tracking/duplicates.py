@@ -50,17 +50,14 @@ class DuplicateFinder:
         covered = visibility.covered
         # Boxes with such an IoU cover each other by at least that share. (Only if neither is lower
         # in the image or larger, to the last digit, is there no such pair.)
-        is_close = covered.share >= settings.min_duplicate_iou
-        if not any(is_close.tolist()):
+        if not any(share >= settings.min_duplicate_iou for share in covered.share.tolist()):
             self._since_s.clear()
             return []
         track_of = {person: row for row, person in enumerate(person_of.tolist()) if person >= 0}
         pairs = [
             sorted((track_of[behind], track_of[front]))
-            for behind, front in zip(
-                covered.behind[is_close].tolist(), covered.front[is_close].tolist(), strict=True
-            )
-            if behind in track_of and front in track_of
+            for behind, front, share in covered.as_tuples()
+            if share >= settings.min_duplicate_iou and behind in track_of and front in track_of
         ]
         since_s: dict[tuple[int, int], float] = {}
         given_up = []

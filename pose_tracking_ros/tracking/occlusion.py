@@ -7,6 +7,7 @@ boxes (whoever stands lower in the image is nearer, on any ground seen from abov
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,7 +40,7 @@ _NOT_ESTIMATED, _VISIBLE, _OCCLUDED, _PREDICTED, _OUT_OF_FRAME = (
 _STATES_BY_SEEN = np.array([_OCCLUDED, _VISIBLE])
 
 
-# Not frozen, like what follows: made for every image, and a frozen one takes three times as long.
+# Not frozen, like the next: made for every image, and a frozen one takes three times as long.
 @dataclass(eq=False)
 class CoveredPairs:
     """The few pairs of boxes of which one covers some of the other.
@@ -53,6 +54,10 @@ class CoveredPairs:
     behind: Int[np.ndarray, 'pair']
     front: Int[np.ndarray, 'pair']
     share: Float[np.ndarray, 'pair']
+
+    def as_tuples(self) -> Iterator[tuple[int, int, float]]:
+        """Return who is behind, who in front, and the share, pair by pair."""
+        return zip(self.behind.tolist(), self.front.tolist(), self.share.tolist(), strict=True)
 
 
 @dataclass(eq=False)
@@ -209,29 +214,28 @@ def find_occluders(
         min_share: smaller overlaps do not count, [0, 1].
     """
     occluder_ids = np.zeros(len(ids), dtype=np.int64)
-    covered = visibility.covered
-    behind, front, share = covered.behind, covered.front, covered.share
-    is_matched = person_of >= 0
-    all_matched = all(is_matched.tolist())
-    if all_matched and len(behind) == 0:
-        return occluder_ids
-    (matched,) = is_matched.nonzero()
-    track_of = np.full(len(visibility.boxes), -1)
-    track_of[person_of[matched]] = matched
-    behind, front = track_of[behind], track_of[front]
-    if not all_matched:
-        (unmatched,) = (~is_matched).nonzero()
+    covered, is_matched = visibility.covered, person_of >= 0
+    pairs: list[tuple[int, int, float]] = []
+    if len(covered.behind):
+        track_of = {
+            person: track for track, person in enumerate(person_of.tolist()) if person >= 0
+        }
+        pairs += [
+            (track_of[behind], track_of[front], share)
+            for behind, front, share in covered.as_tuples()
+            if behind in track_of and front in track_of
+        ]
+    if not all(is_matched.tolist()):
+        unmatched, matched = np.flatnonzero(~is_matched), np.flatnonzero(is_matched)
         more = covered_pairs(boxes[unmatched], boxes[matched], min_share)
-        behind = np.concatenate([behind, unmatched[more.behind]])
-        front = np.concatenate([front, matched[more.front]])
-        share = np.concatenate([share, more.share])
-    counts = (share > min_share) & (behind >= 0) & (front >= 0)
-    if not any(counts.tolist()):
-        return occluder_ids
-    behind, front, share = behind[counts], front[counts], share[counts]
+        pairs += [
+            (int(unmatched[behind]), int(matched[front]), share)
+            for behind, front, share in more.as_tuples()
+        ]
     # What is written last remains: the largest share, of equal ones that of the oldest track.
-    order = np.lexsort((-front, share))
-    occluder_ids[behind[order]] = ids[front[order]]
+    for behind, front, share in sorted(pairs, key=lambda pair: (pair[2], -pair[1])):
+        if share > min_share:
+            occluder_ids[behind] = ids[front]
     return occluder_ids
 
 

@@ -117,6 +117,20 @@ def test_a_box_of_no_size_is_survived():
     assert np.isfinite(moments).all()
 
 
+def test_results_do_not_depend_on_the_order_in_memory():
+    moments = np.concatenate([_follow(60.0, 15.0, 1.0), _follow(-30.0, 15.0, 1.0)])
+    straight = np.ascontiguousarray(moments)
+    tracks_last = np.ascontiguousarray(moments.transpose(1, 2, 0)).transpose(2, 0, 1)
+    boxes = np.concatenate([_box(160, 200), _box(70, 210)])
+    results = []
+    for state, measured in ((straight, boxes), (tracks_last, np.asfortranarray(boxes))):
+        ahead = motion.predict(state, 0.2, np.array([True, False]), MODEL)
+        is_cut = motion.cut_sides(measured, (640, 480))
+        completed, _ = motion.complete_boxes(measured, is_cut, np.full((2, 2), 120.0))
+        results.append(motion.correct(ahead, completed, np.array([1.0, 3.0]), MODEL))
+    np.testing.assert_array_equal(*results)
+
+
 class TestCompleteBoxes:
     sizes = np.array([[40.0, 100.0]])
 

@@ -1,5 +1,7 @@
 """Who is hidden and by whom; when a look may be trusted."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -136,6 +138,32 @@ class TestCoveredPairs:
         shares = shares_of(boxes)
         np.testing.assert_array_equal(shares_of(boxes[:5], boxes[5:]), shares[:5, 5:])
         assert shares_of(boxes[:0], boxes).shape == (0, 20)
+
+    def test_small_shares_are_left_out_on_demand(self):
+        rng = np.random.default_rng(5)
+        corner, size = rng.uniform(0, 100, (30, 2)), rng.uniform(1, 100, (30, 2))
+        boxes = np.concatenate([corner, corner + size], axis=1)
+        every = set(occlusion.covered_pairs(boxes).as_tuples())
+        share = sorted(share for _, _, share in every)[len(every) // 2]
+        large = set(occlusion.covered_pairs(boxes, min_share=share).as_tuples())
+        assert large == {pair for pair in every if pair[2] >= share}
+        assert large < every
+
+
+@pytest.mark.parametrize(
+    'name', ['max_covered_share', 'max_new_track_overlap', 'min_duplicate_iou']
+)
+def test_no_share_that_decides_anything_is_left_out(name):
+    people = _people([[100, 100, 140, 200], [100, 180, 140, 300]], [17, 17])
+    share = 0.2
+    judged = occlusion.judge_visibility(people, SETTINGS)
+    assert not len(judged.covered.share)
+    assert not judged.is_occluded.any()
+    low = dataclasses.replace(SETTINGS, **{name: share - 0.05})
+    judged = occlusion.judge_visibility(people, low)
+    np.testing.assert_allclose(judged.covered.share, [share])
+    np.testing.assert_allclose(judged.covered_share, [share, 0])
+    assert judged.is_occluded.tolist() == [name == 'max_covered_share', False]
 
 
 class TestFindOccluders:

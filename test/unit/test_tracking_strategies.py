@@ -172,3 +172,24 @@ def test_the_printed_form_prefers_unlike_looks(name: str) -> None:
     literal, _ = STRATEGIES[name].compare(cues, TrackerSettings(similarity_form='literal'))
     assert corrected[0, 0] > corrected[0, 1]
     assert literal[0, 0] < literal[0, 1]
+
+
+@pytest.mark.parametrize('strategy', STRATEGIES)
+def test_only_known_looks_are_ever_trusted(strategy):
+    visibility = judge_visibility(scene((100, A), (300, NOBODY)), SETTINGS)
+    trusted = STRATEGIES[strategy].trusts_appearance(visibility)
+    assert trusted.tolist() == [strategy != 'iou', False]
+
+
+@pytest.mark.parametrize(
+    ('x', 'share'), [(100, None), (24, None), (12, None), (9, 0.275), (0, 0.5)]
+)
+def test_how_far_somebody_has_left_is_told_from_a_quarter_on(x, share):
+    people = scene((100, A))
+    cues = cues_of(people, people)
+    # The box is 40 px wide: at 20 px it begins to reach beyond the border.
+    cues.tracks.moments[:, motion.POSITION, 0] = x
+    if share is None:
+        assert cues.outside_share is None
+    else:
+        np.testing.assert_allclose(cues.outside_share, [share])
