@@ -264,3 +264,36 @@ def test_bytes_that_are_no_message_are_counted_and_explained(scene, image, graph
     array = scene.show(image(1.1))
     assert len(array.poses) == 1
     assert 'message' not in scene.tracker._health.active()
+
+
+def test_nonsense_calibrations_are_refused_or_give_rays(graph):
+    """What a calibration must be for people in space, with lens distortion."""
+    from pose_tracking_ros.lifting.camera_model import CameraModel, CameraModelError
+
+    nonsense = Nonsense(SEED)
+    pixels = np.array([[0.0, 0.0], [63.0, 15.0], [np.nan, np.nan]])
+    usable = refused = 0
+    for number in range(3000):
+        info = nonsense.camera_info()
+        if number % 2:
+            # Only the distortion may be odd.
+            info.k = [500.0, 0.0, 32.0, 0.0, 500.0, 8.0, 0.0, 0.0, 1.0]
+            info.p = [500.0, 0.0, 32.0, 0.0, 0.0, 500.0, 8.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+            info.width, info.height, info.binning_x, info.roi.width = 64, 16, 0, 0
+            strong = nonsense.one_of(-4.0, 1e308, np.nan, np.inf)
+            info.d = [nonsense.one_of(0.0, 0.1, -0.3) for _ in range(nonsense.one_of(4, 5))]
+            info.d[0] = nonsense.one_of(0.1, 0.1, strong)
+            info.distortion_model = nonsense.one_of('plumb_bob', 'equidistant', 'no such')
+        try:
+            camera = CameraModel.from_message(
+                info, (64, 16), is_rectified=nonsense.one_of(True, False)
+            )
+        except CameraModelError:
+            refused += 1
+            continue
+        rays = camera.rays_from_pixels(pixels)
+        assert np.isnan(rays[2]).any()
+        assert not np.isinf(rays).any()
+        usable += 1
+    assert usable > 200
+    assert refused > 1000
