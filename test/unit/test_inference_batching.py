@@ -148,15 +148,15 @@ def test_only_images_of_equal_settings_run_together_and_each_has_its_own():
 
 @pytest.mark.parametrize('error', [torch.OutOfMemoryError('CUDA out of memory'), ValueError('no')])
 def test_an_image_that_fails_does_not_fail_those_beside_it(error):
-    held = Held(Batches(), max_batch=4)
+    held = Held(Batches(), max_batch=3)
     held.engine.errors[2] = error
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4, 5):
         held.ask(number)
     found = held.release()
     assert found[2] is error
-    assert all(isinstance(found[other], People) for other in (0, 1, 3))
-    # Together in vain, then each by itself, still in order.
-    assert held.engine.runs == [[0], [1, 2, 3], [1], [2], [3]]
+    assert all(isinstance(found[other], People) for other in (0, 1, 3, 4, 5))
+    # Together in vain, then each by itself, still in order; whoever comes after is not drawn in.
+    assert held.engine.runs == [[0], [1, 2, 3], [1], [2], [3], [4, 5]]
 
 
 def test_full_memory_of_one_camera_halves_its_images_only():
@@ -238,6 +238,17 @@ def test_copies_run_at_the_same_time_each_in_its_thread_and_with_the_settings_of
         assert all(isinstance(turn.result(TIMEOUT_S), People) for turn in turns)
     assert {engine.settings[0].min_person_score for engine in engines} == {0.3, 0.9}
     assert len(engines[0].threads | engines[1].threads) == 2
+
+
+def test_copies_take_one_image_at_a_time():
+    """An image in the batch of one copy would be waiting for its turn in the other."""
+    engines = [Batches(), Batches()]
+    shared = SharedEngine(*engines, max_batch=4)
+    handles = [shared.handle(SETTINGS) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(20):
+            list(pool.map(lambda handle: handle.infer(named(1)), handles))
+    assert [len(run) for engine in engines for run in engine.runs] == [1] * 120
 
 
 @pytest.mark.parametrize(

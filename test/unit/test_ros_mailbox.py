@@ -189,22 +189,28 @@ def test_every_item_leaves_the_line_once_whatever_the_speed(threads):
     assert len(done) + len(refused) + len(dropped) + mailbox.dropped == 2000
 
 
-@pytest.mark.parametrize('failing', [0, 1, 2])
-def test_a_station_that_fails_holds_nobody_up(failing):
-    mailbox = Mailbox()
+@pytest.mark.parametrize(('failing', 'count'), [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)])
+def test_a_station_that_fails_holds_nobody_up(failing, count):
+    mailbox, is_taken = Mailbox(), threading.Semaphore(0)
 
     def fail(item):
         raise KeyError(item)
 
-    stations = [lambda item: item] * 3
+    def first(item):
+        is_taken.release()
+        return item
+
+    stations = [first, *[lambda item: item] * (count - 1)]
     stations[failing] = fail
     line = Line(mailbox, stations)
     mailbox.put('a bug')
     assert line._tasks[failing].join(30)
     with pytest.raises(KeyError, match='a bug'):
         line.raise_failure()
-    for item in range(20):
+    for item in range(4):
         mailbox.put(item)
+        # The first station goes on taking, unless it is the one that failed.
+        assert failing == 0 or is_taken.acquire(timeout=30)
     mailbox.close()
     assert line.join(30)
 
