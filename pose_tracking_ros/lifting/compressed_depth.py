@@ -159,8 +159,8 @@ def _from_rvl(content: UInt8[np.ndarray, 'bytes']) -> UInt16[np.ndarray, 'height
     zigzag = numbers[is_difference]
     differences = (zigzag >> 1) ^ -(zigzag & 1)
     decoded = np.zeros(pixels, dtype=np.uint16)
-    # 16 bits, as the encoder counts.
-    decoded[is_known] = (np.cumsum(differences) & 0xFFFF).astype(np.uint16)
+    # The last 16 bits, as the encoder counts.
+    decoded[is_known] = np.cumsum(differences).astype(np.uint16)
     return decoded.reshape(height, width)
 
 

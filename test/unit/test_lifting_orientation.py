@@ -22,7 +22,7 @@ from pose_tracking_ros.skeleton import COCO_17
 
 JOINTS = len(COCO_17)
 TORSO = ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')
-FRAMES = range(0, 40, 3)
+FRAMES = range(0, 40, 5)
 
 
 def torso(turn_deg: float = 0.0, bend_deg: float = 0.0) -> np.ndarray:
