@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from pose_tracking_ros.network.heatmaps import DEFAULT_DECODING
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.presets import build_network
 from pose_tracking_ros.network.starting_points import load_backbone, load_keypoint_rcnn
@@ -28,7 +29,8 @@ def starting_network(config: TrainingConfig, root: Path) -> MultiTaskNetwork:
     """
     network = _loaded(config, root).float().train()
     wanted = DECODING_OF[config.objective.pose_loss]
-    if wanted == 'sigmoid_peak' and network.decoding != wanted:
+    if wanted != DEFAULT_DECODING and network.decoding == DEFAULT_DECODING:
+        # From softmax, which any offset suits, to sigmoids.
         head = network.pose_head
         expect_nothing(head, config.objective.sigma_cells, math.prod(head.heatmap))
     return network

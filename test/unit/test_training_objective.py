@@ -20,6 +20,7 @@ from pose_tracking_ros.training.objective import Objective
 from pose_tracking_ros.training.objective_settings import identity_loss_of
 from pose_tracking_ros.training.pictures import Labels
 from pose_tracking_ros.training.scenes import Batch
+from pose_tracking_ros.training.start import starting_network
 
 CONFIG = Path(__file__).parents[2] / 'config' / 'training' / 'lite.yaml'
 BOXES = np.array([[8, 8, 56, 120], [70, 10, 120, 118]], np.float32)
@@ -69,6 +70,29 @@ def test_pose_loss_trains_the_head_and_decides_the_decoding(pose_loss: str, deco
     assert isinstance(gradient, torch.Tensor)
     assert torch.isfinite(gradient).all()
     assert gradient.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ('pose_loss', 'start', 'share'),
+    [('softmax', '', 0.5), ('rce', '', 0.008), ('sikr', '', 0.008), ('rce', 'shipped', 0.008)],
+)
+def test_sigmoid_heads_start_by_expecting_nothing(
+    pose_loss: str, start: str, share: float
+) -> None:
+    torch.manual_seed(0)
+    config = load_config(CONFIG)
+    network = starting_network(
+        dataclasses.replace(
+            config,
+            start=start,
+            data=dataclasses.replace(config.data, backbone=''),
+            objective=dataclasses.replace(config.objective, pose_loss=pose_loss),  # type: ignore[arg-type]
+        ),
+        Path(),
+    )
+    bias = network.pose_head.up[-1].bias
+    assert isinstance(bias, torch.Tensor)
+    assert float(bias.detach().sigmoid().mean()) == pytest.approx(share, rel=0.05)
 
 
 @pytest.mark.parametrize('pose_loss', ['softmax', 'rce', 'sikr'])
