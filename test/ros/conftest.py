@@ -16,7 +16,7 @@ os.environ['ROS_DOMAIN_ID'] = str(1 + _RUN % 25 * 4 + int(_WORKER) % 4)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ.pop('ROS_LOCALHOST_ONLY', None)
 
-from pose_tracking_ros.people import People
+from pose_tracking_ros.people import People  # noqa: E402
 
 TIMEOUT_S = 30.0
 """For what takes milliseconds on an idle machine."""
