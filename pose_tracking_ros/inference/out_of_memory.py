@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -107,10 +108,10 @@ class SparingEngine:
         )
         if half_px == side_px:
             raise RuntimeError(f'out of memory at the smallest size, {side_px} px ({reason})')
-        # Only now: engines without it need not wait for its import, which takes seconds.
-        import torch
-
-        torch.cuda.empty_cache()
+        # Where torch was not loaded it holds no memory, and loading it takes seconds.
+        torch = sys.modules.get('torch')
+        if torch is not None:
+            torch.cuda.empty_cache()
         self._engine.apply_settings(replace(full, image_long_side_px=half_px))
         try:
             result = work()
