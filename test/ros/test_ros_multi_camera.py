@@ -374,6 +374,7 @@ def test_the_program_takes_sections_of_cameras_and_remappings_and_ends_on_a_sign
 def test_a_signal_ends_the_program_while_the_network_is_busy(process, graph, image):
     camera = graph.camera(topic='front/image')
     running = process(60)
+
     def is_busy():
         camera.publish(image(1.0))
         graph.spin_for(0.1)
