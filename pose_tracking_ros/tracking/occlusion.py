@@ -111,13 +111,14 @@ def covered_pairs(
         min_share: pairs with a smaller share are left out, [0, 1].
     """
     if others is None:
-        common = pairwise_intersection(boxes, boxes)
+        shares = pairwise_intersection(boxes, boxes)
         # What each has in common with itself: every so many-th number, row by row.
-        common.ravel()[:: len(boxes) + 1] = 0.0
+        shares.ravel()[:: len(boxes) + 1] = 0.0
     else:
-        common = pairwise_intersection(boxes, others)
+        shares = pairwise_intersection(boxes, others)
     areas = box_areas(boxes)
-    shares = common / np.maximum(areas, 1e-9)[:, None]
+    # In place: with hundreds of people another matrix of this size is what takes the time.
+    shares /= np.maximum(areas, 1e-9)[:, None]
     behind, front = (shares >= max(min_share, _MORE_THAN_NOTHING)).nonzero()
     share = shares[behind, front]
     if len(behind) == 0:

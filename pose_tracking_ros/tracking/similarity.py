@@ -24,8 +24,8 @@ def pairwise_intersection(
 ) -> Float[np.ndarray, 'track person']:
     """Return the areas two sets of corner boxes have in common, px²."""
     rows = _corners_first(a)
-    overlaps = _pairwise_overlaps(rows, rows if b is a else _corners_first(b))
-    sides = np.maximum(overlaps, 0.0)
+    sides = _pairwise_overlaps(rows, rows if b is a else _corners_first(b))
+    np.maximum(sides, 0.0, out=sides)
     areas: Float[np.ndarray, 'track person'] = sides[0] * sides[1]
     return areas
 
@@ -79,14 +79,18 @@ def pairwise_grown_iou(
     rows, columns = _corners_first(tracks), _corners_first(people)
     # Whatever grows by a margin on both sides grows by twice of it, also what two boxes share.
     growth = 2.0 * np.ascontiguousarray(reach_px.T)[:, :, None]
-    shared = np.maximum(_pairwise_overlaps(rows, columns) + growth, 0.0)
+    # In place where that can be: crowds make matrices of megabytes, and new ones take time.
+    shared = _pairwise_overlaps(rows, columns)
+    shared += growth
+    np.maximum(shared, 0.0, out=shared)
     track_sides = (rows[2:] - rows[:2])[:, :, None] + growth
     people_sides = (columns[2:] - columns[:2])[:, None] + growth
     common = shared[0] * shared[1]
     union = people_sides[0] * people_sides[1]
     union += track_sides[0] * track_sides[1]
     union -= common
-    iou: Float[np.ndarray, 'track person'] = common / np.maximum(union, 1e-9)
+    np.maximum(union, 1e-9, out=union)
+    iou: Float[np.ndarray, 'track person'] = common / union
     return iou
 
 
