@@ -322,6 +322,13 @@ def main() -> None:
     print_table(console, figures)
     milliseconds = 1e3 * float(np.median(spent_s))
     console.print(f'lifting three people takes {milliseconds:.1f} ms (median)')
+    turned = facing_figures(facing)
+    for name, each in turned.items():
+        console.print(
+            f'facing, {name}: error {each["median_deg"]:.1f} degrees median, '
+            f'{each["p90_deg"]:.1f} 90 %, {100 * each["reversed"]:.1f} % reversed, '
+            f'{100 * each["unknown"]:.1f} % unknown'
+        )
     velocities = {
         name: np.nanquantile(values, [0.5, 0.9]).tolist()
         for name, values in zip(
@@ -332,13 +339,6 @@ def main() -> None:
     }
     for name, (median, most) in velocities.items():
         console.print(f'velocity by {name}: error {median:.2f} m/s median, {most:.2f} m/s 90 %')
-    turned = facing_figures(facing)
-    for name, each in turned.items():
-        console.print(
-            f'facing, {name}: error {each["median_deg"]:.1f} degrees median, '
-            f'{each["p90_deg"]:.1f} 90 %, {100 * each["reversed"]:.1f} % reversed, '
-            f'{100 * each["unknown"]:.1f} % unknown'
-        )
     if options.json:
         content = {
             'figures': figures, 'facing': turned, 'lifting_ms': milliseconds,
