@@ -17,7 +17,7 @@ os.environ['XDG_CACHE_HOME'] = str(
     Path(__file__).resolve().parents[1] / '.cache' / 'test' / _WORKER
 )
 
-from jaxtyping import install_import_hook
+from jaxtyping import install_import_hook  # noqa: E402 - after what it loads is told
 
 # Parts that compute. `people` takes lists, too, and checks for itself; protocols elsewhere cannot
 # be checked while running.

@@ -31,8 +31,9 @@ class NodeSettings:
     )
     pipeline_threads: int = setting(
         1,
-        'Threads that share the work on images: 1: one image after another; 2: an image is tracked '
-        'and published while the next is inferred; 3: yet another one is decoded meanwhile.',
+        'Threads that share the work on images: 1: one image after another; 2: an image is '
+        'tracked and published while the next is inferred; 3: yet another one is decoded '
+        'meanwhile.',
         low=1,
         high=3,
     )
@@ -216,8 +217,8 @@ class MultiCameraSettings:
     )
     max_network_copies: int = setting(
         0,
-        'At most so many copies of the network run at the same time on a CPU, where threads is set '
-        'and there are cores for more. 0: as many as cameras; 1: a single one.',
+        'At most so many copies of the network run at the same time on a CPU, where threads is '
+        'set and there are cores for more. 0: as many as cameras; 1: a single one.',
         low=0,
         high=64,
         startup=True,

@@ -239,7 +239,7 @@ def test_energy_is_power_times_time():
     began_s = time.perf_counter()
     joules = joules_per_run(loud, lambda: runs.append(1), duration_s=0.2)
     spent_s = time.perf_counter() - began_s
-    # 20 W over the time the runs took, shared by them; on a loaded machine that is more than 0.2 s.
+    # 20 W over the time the runs took, shared by them; more than 0.2 s on a loaded machine.
     assert 20 * 0.2 <= joules * len(runs) <= 20 * spent_s
     assert joules_per_run(Meter('true', ('true',), nvidia_watts), list, 0.05) is None
 
