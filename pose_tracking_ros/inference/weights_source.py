@@ -51,7 +51,7 @@ def weights_path(
     if address:
         return _fetched(settings, address, tell, opener or _https_opener())
     path = Path(name).expanduser()
-    if path.suffix or path.is_file():
+    if path.suffix or path.is_file() or len(path.parts) > 1:
         return path
     shipped = _shipped()
     if name in shipped:

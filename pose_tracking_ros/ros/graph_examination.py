@@ -111,13 +111,19 @@ def _is_complete(node: Node, image: str | None, statuses: dict[str, DiagnosticSt
     cameras = (
         [node.resolve_topic_name(image)] if image else _topics_of(node, *IMAGE_TYPES.values())
     )
-    trackers = [
-        offer.node.lstrip('/')
+    trackers = [tracker for tracker, _ in _trackers_on(node)]
+    has_camera = any(node.count_publishers(name) for name in cameras)
+    return has_camera and bool(trackers) and all(t.lstrip('/') in statuses for t in trackers)
+
+
+def _trackers_on(node: Node) -> list[tuple[str, str]]:
+    """Return each tracker and the topic of its poses; its private `target` is of the same type."""
+    return [
+        (offer.node, name)
         for name in _topics_of(node, _POSES_TYPE)
         for offer in offers_on(node, name)
+        if not name.startswith(f'{offer.node}/')
     ]
-    has_camera = any(node.count_publishers(name) for name in cameras)
-    return has_camera and bool(trackers) and all(name in statuses for name in trackers)
 
 
 def _topics_of(node: Node, *types: str) -> list[str]:
@@ -172,8 +178,8 @@ def _offer_text(topic: str, offers: list[Offer]) -> str:
 
 
 def _trackers(node: Node, statuses: dict[str, DiagnosticStatus]) -> Iterator[Finding]:
-    names = _topics_of(node, _POSES_TYPE)
-    if not names:
+    trackers = _trackers_on(node)
+    if not trackers:
         yield Finding(
             Level.WARNING,
             'tracker',
@@ -181,9 +187,8 @@ def _trackers(node: Node, statuses: dict[str, DiagnosticStatus]) -> Iterator[Fin
             'start it: ros2 launch pose_tracking_ros tracker.launch.py image:=TOPIC; if it runs, '
             'it is not configured: ros2 lifecycle set /tracker_node configure, then activate',
         )
-    for name in names:
-        for offer in offers_on(node, name):
-            yield from _tracker(node, offer.node, name, statuses.get(offer.node.lstrip('/')))
+    for tracker, poses in trackers:
+        yield from _tracker(node, tracker, poses, statuses.get(tracker.lstrip('/')))
 
 
 def _tracker(
