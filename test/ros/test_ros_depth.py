@@ -152,6 +152,23 @@ def test_depth_of_another_view_is_refused_with_the_remedy(spatial, depth, told):
     assert 'align' in warning
 
 
+def test_twenty_rounds_of_a_recording_find_their_depth_each_time(spatial):
+    """More images than the matcher keeps, so that a queue of the round before would be full."""
+    setup = spatial()
+    sessions = set()
+    for number in range(20):
+        for index in range(11):
+            stamp_s = 50 + index / 10
+            # Another depth in each round: that of the round before would be seen.
+            metres = 2.0 + 0.05 * number
+            array = setup.show(stamp_s, depth_message(stamp_s, metres=metres), frame_id='camera')
+            (pose,) = array.poses
+            assert pose.keypoints_3d[0].position.z == pytest.approx(metres, abs=1e-5)
+        sessions.add(array.session_id)
+    assert len(sessions) == 20
+    assert warnings_of(setup) == []
+
+
 def test_depth_of_another_time_is_refused(spatial):
     setup = patient(spatial(depth_max_age_s=0.05))
     setup.show(3.0, depth_message(3.0))
