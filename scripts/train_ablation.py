@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from pose_tracking_ros.evaluation.keypoints import (
     score,
 )
 from pose_tracking_ros.network.weights import WeightsError, load_network
+from pose_tracking_ros.training.arguments import add_data_root
 from pose_tracking_ros.training.config import ConfigError, load_config
 from pose_tracking_ros.training.loop import Run
 from pose_tracking_ros.training.pictures import DataError
@@ -217,9 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         '--docs', type=Path, help='write table and picture there; default: into --output'
     )
-    parser.add_argument(
-        '--data-root', type=Path, default=Path(os.environ.get('POSE_TRACKING_DATA', 'data'))
-    )
+    add_data_root(parser)
     parser.add_argument('--annotations', type=Path, help='scored on; default: eval_coco_dev')
     parser.add_argument('--images', type=Path, help='likewise')
     options = parser.parse_args(arguments)

@@ -18,6 +18,7 @@ from pose_tracking_ros.evaluation.accuracy_pictures import (
     draw_precision_curves,
 )
 from pose_tracking_ros.evaluation.keypoints import (
+    MIN_PERSON_SCORE,
     EvaluationError,
     find_people,
     load_ground_truth,
@@ -172,8 +173,9 @@ def _reid(options: argparse.Namespace) -> dict[str, Any]:
 
 def _keypoints(options: argparse.Namespace) -> dict[str, Any]:
     truth = load_ground_truth(options.annotations)
-    # Average precision ranks everything: a threshold would only cut the curve short.
-    engine = _engine(options, image_long_side_px=options.long_side, min_person_score=0.02)
+    engine = _engine(
+        options, image_long_side_px=options.long_side, min_person_score=MIN_PERSON_SCORE
+    )
     results = run_engine(engine, truth, options.images)
     report = asdict(score(truth, results, engine.model_id))
     curves = report.pop('curves')

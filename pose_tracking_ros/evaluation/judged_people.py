@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pose_tracking_ros.skeleton import COCO_17, Skeleton
+from pose_tracking_ros.tracking.similarity import pairwise_iou
 
 # A person is found when a box overlaps at least this much: people cut off by others are often
 # found with a box of another extent.
@@ -78,16 +79,17 @@ def judge_people(
 def _judged(
     person: dict[str, Any], results: list[dict[str, Any]], skeleton: Skeleton
 ) -> JudgedPerson:
-    x, y, width, height = map(float, person['bbox'])
-    box = np.array([x, y, x + width, y + height])
+    box = _corners(np.array([person['bbox']], np.float64))[0]
     labels = np.array(person['keypoints'], np.float64).reshape(-1, 3)
     is_labelled = labels[:, 2] > 0
     points = np.where(is_labelled[:, None], labels[:, :2], np.nan)
-    best = max(results, key=lambda result: _iou(person['bbox'], result['bbox']), default=None)
+    corners = _corners(np.array([result['bbox'] for result in results]).reshape(-1, 4))
+    overlaps = pairwise_iou(box[None], corners)[0]
     image_id = int(person['image_id'])
-    if best is None or _iou(person['bbox'], best['bbox']) < _MIN_IOU:
+    if not (overlaps >= _MIN_IOU).any():
         likeness = np.where(is_labelled, 0.0, np.nan)
         return JudgedPerson(image_id, box, points, None, likeness, np.full(len(labels), np.nan))
+    best = results[int(overlaps.argmax())]
     found = np.array(best['keypoints'], np.float64).reshape(-1, 3)[:, :2]
     squared = ((found - points) ** 2).sum(1)
     area = float(person['area'])
@@ -96,10 +98,6 @@ def _judged(
     return JudgedPerson(image_id, box, points, found, likeness, np.sqrt(squared / area))
 
 
-def _iou(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the overlap of boxes given as x, y, width, height; in [0, 1]."""
-    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    shared = max(wide, 0.0) * max(high, 0.0)
-    union = one[2] * one[3] + other[2] * other[3] - shared
-    return shared / union if union > 0 else 0.0
+def _corners(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box 4']:
+    """Return corners of boxes given as x, y, width, height."""
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -17,6 +17,10 @@ from rich.progress import track
 
 from pose_tracking_ros.inference import Engine
 from pose_tracking_ros.people import People
+
+MIN_PERSON_SCORE: Final = 0.02
+"""Of engines under evaluation: average precision ranks everybody, and a higher one would only cut
+the curve short."""
 
 # COCO looks at no more than 100 boxes and 20 poses per image.
 _STATS = {'bbox': {'ap': 0, 'ap50': 1, 'ap75': 2}, 'keypoints': {'ap': 0, 'ap50': 1, 'ap75': 2}}

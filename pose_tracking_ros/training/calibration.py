@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from pose_tracking_ros.network.weights import WeightsError, load_network, save_w
 from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
 from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.training.arguments import add_data_root
 from pose_tracking_ros.training.config import ConfigError, load_config
 from pose_tracking_ros.training.mixture import open_pictures
 from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet
@@ -150,9 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--weights', type=Path, required=True, help='checkpoint')
     parser.add_argument('--output', type=Path, help='written here; default: the checkpoint itself')
     parser.add_argument('--source', default='coco', help='`images[].source` labelled by humans')
-    parser.add_argument(
-        '--data-root', type=Path, default=Path(os.environ.get('POSE_TRACKING_DATA', 'data'))
-    )
+    add_data_root(parser)
     parser.add_argument('--plot', type=Path, help='reliability diagram, PNG')
     options = parser.parse_args(arguments)
     try:

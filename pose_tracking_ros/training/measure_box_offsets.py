@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from rich.progress import track
 
 from pose_tracking_ros.network.weights import WeightsError, load_network, shipped_weights
+from pose_tracking_ros.training.arguments import add_data_root
 from pose_tracking_ros.training.box_offsets import BoxOffsets
 from pose_tracking_ros.training.config import ConfigError, load_config
 from pose_tracking_ros.training.datasets import DataError
@@ -36,9 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         '--pictures', type=int, default=400, help='at most so many, the first ones'
     )
-    parser.add_argument(
-        '--data-root', type=Path, default=Path(os.environ.get('POSE_TRACKING_DATA', 'data'))
-    )
+    add_data_root(parser)
     options = parser.parse_args(arguments)
     try:
         offsets = _measured(options)

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from pose_tracking_ros.evaluation.judged_people import JudgedPerson, judge_people
@@ -23,22 +21,20 @@ from pose_tracking_ros.evaluation.keypoints import (
     run_engine,
     score,
 )
-from pose_tracking_ros.evaluation.replay.report_pictures import jpeg_address
 from pose_tracking_ros.network.weights import Provenance, WeightsError, load_network, preset_of
+from pose_tracking_ros.settings import NetworkSettings
 from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.training.arguments import add_data_root
 from pose_tracking_ros.training.journal import read_journal
 from pose_tracking_ros.training.pictures import DataError
 from pose_tracking_ros.training.report_pictures import picture_of
 from pose_tracking_ros.training.report_plots import joints_plot, losses_plot, validation_plot
 from pose_tracking_ros.training.validation import engine_of
-from pose_tracking_ros.viewing import STYLE_FOLDER
-from pose_tracking_ros.viewing.svg_plots import svg_address
+from pose_tracking_ros.viewing.html_pages import jpeg_address, rendered_page, svg_address
 
 REPORT_NAME = 'report.html'
 _TEMPLATES = Path(__file__).parent / 'templates'
 _SHOWN = 12
-# People found below this are not drawn: the default of the node.
-_MIN_SCORE = 0.3
 # A joint is right when its term of OKS is at least this.
 _RIGHT = 0.5
 
@@ -78,7 +74,7 @@ def write_report(folder: Path, root: Path) -> Path:
     else:
         _add_accuracy(content, weights, root)
     path = folder / REPORT_NAME
-    path.write_text(_rendered(content), encoding='utf-8')
+    path.write_text(rendered_page(_TEMPLATES, 'report.html.j2', content), encoding='utf-8')
     return path
 
 
@@ -109,7 +105,7 @@ def _add_accuracy(content: dict[str, Any], weights: Path, root: Path) -> None:
     for name in ('box_ap', 'box_ap50', 'keypoint_ap', 'keypoint_ap50'):
         text = f'{getattr(figures, name):.3f}'
         content['headline'].append((f'{name.replace("_", " ")}, {weights.stem}', text))
-    people = judge_people(truth, results, _MIN_SCORE)
+    people = judge_people(truth, results, NetworkSettings().min_person_score)
     if not people:
         content['notes'].append('Nobody in the validation pictures has labelled joints.')
         return
@@ -169,28 +165,13 @@ def _picture(person: JudgedPerson, path: Path) -> dict[str, str]:
     }
 
 
-def _rendered(content: Mapping[str, Any]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_TEMPLATES, STYLE_FOLDER]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template('report.html.j2').render(content)
-
-
 def main() -> int:
     """Write the report of a run; exit 0, or 2 on bad input."""
     parser = argparse.ArgumentParser(
         prog='python -m pose_tracking_ros.training.report', description=__doc__
     )
     parser.add_argument('run', type=Path, help='folder of a training run')
-    parser.add_argument(
-        '--data-root',
-        type=Path,
-        default=Path(os.environ.get('POSE_TRACKING_DATA', 'data')),
-        help='folder of the data named in the config; default $POSE_TRACKING_DATA, else data/',
-    )
+    add_data_root(parser)
     arguments = parser.parse_args()
     try:
         path = write_report(arguments.run, arguments.data_root)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from pose_tracking_ros.training.arguments import add_data_root
 from pose_tracking_ros.training.config import ConfigError, load_config
 from pose_tracking_ros.training.datasets import DataError, Dataset
 from pose_tracking_ros.training.mixture import open_datasets
@@ -143,9 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument('config', type=Path, help='training configuration: data and pyramid')
     parser.add_argument('--output', type=Path, required=True, help='PNG')
-    parser.add_argument(
-        '--data-root', type=Path, default=Path(os.environ.get('POSE_TRACKING_DATA', 'data'))
-    )
+    add_data_root(parser)
     options = parser.parse_args(arguments)
     try:
         config = load_config(options.config)

@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 
 from pose_tracking_ros.evaluation.keypoints import (
+    MIN_PERSON_SCORE,
     EvaluationError,
     load_ground_truth,
     run_engine,
@@ -23,8 +24,6 @@ from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training.config import ValidationSettings
 from pose_tracking_ros.training.pictures import DataError
 
-# As `evaluation keypoints` does: AP wants the doubtful people, too.
-_MIN_SCORE = 0.02
 _FIGURES = ('box_ap', 'box_ap50', 'keypoint_ap', 'keypoint_ap50', 'keypoint_ap75')
 
 
@@ -85,7 +84,7 @@ def engine_of(
         preset=preset,
         engine='torch',
         image_long_side_px=long_side_px,
-        min_person_score=_MIN_SCORE,
+        min_person_score=MIN_PERSON_SCORE,
     )
     provenance = Provenance(
         preset,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import Any, Final
 
@@ -42,8 +41,3 @@ def svg_of(figure: Figure) -> str:
     nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
     figure.savefig(buffer, format='svg', metadata=nothing)
     return buffer.getvalue()
-
-
-def svg_address(svg: str) -> str:
-    """Return an SVG as a data address, which an `img` element shows without a file."""
-    return f'data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}'

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from pose_tracking_ros.evaluation.replay.mistakes import (
@@ -29,7 +28,6 @@ from pose_tracking_ros.evaluation.replay.report_pictures import (
     Images,
     Shot,
     images_of_bag,
-    jpeg_address,
     side_by_side,
     take,
 )
@@ -46,8 +44,7 @@ from pose_tracking_ros.evaluation.replay.report_tables import (
 from pose_tracking_ros.evaluation.replay.report_timelines import Timeline, timelines_of
 from pose_tracking_ros.evaluation.replay.result import ReplayResult
 from pose_tracking_ros.recordings.recording import FrameRecord
-from pose_tracking_ros.viewing import STYLE_FOLDER
-from pose_tracking_ros.viewing.svg_plots import svg_address
+from pose_tracking_ros.viewing.html_pages import jpeg_address, rendered_page, svg_address
 
 MAX_PICTURES = 24
 """Of mistakes and samples together; keeps the file at a few megabytes."""
@@ -106,13 +103,7 @@ def write_report(result: ReplayResult, target: Path, images: Images | None = Non
         BagError: the bag cannot be read any more.
     """
     content = _content(result, images or images_of_bag(result.bag, result.topic))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_TEMPLATES, STYLE_FOLDER]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    text = environment.get_template('report.html.j2').render(content)
+    text = rendered_page(_TEMPLATES, 'report.html.j2', content)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding='utf-8')
 

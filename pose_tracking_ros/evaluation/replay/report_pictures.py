@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,6 @@ Image = UInt8[np.ndarray, 'height width 3']
 Images = Callable[[Collection[int]], Iterable[tuple[int, Image]]]
 """Fetches images: called with stamps (ns), it yields stamp and RGB image of each, in any order."""
 
-_JPEG_QUALITY = 82
 _RED, _WHITE, _DARK = (255, 45, 60), (255, 255, 255), (20, 20, 20)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 # How much of the surroundings is shown, relative to the person's box.
@@ -112,16 +110,6 @@ def side_by_side(pictures: Sequence[Image]) -> Image:
         gap = np.full((height, _GAP_PX, 3), 255, np.uint8)
         parts += [np.concatenate([picture, below]), gap]
     return np.concatenate(parts[:-1], axis=1)
-
-
-def jpeg_address(picture: Image) -> str:
-    """Return a picture as a data address that an `img` element shows without a file."""
-    is_done, content = cv2.imencode(
-        '.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    )
-    if not is_done:
-        raise OSError(f'OpenCV could not encode a picture of {picture.shape} as JPEG')
-    return f'data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}'
 
 
 def _draw(
