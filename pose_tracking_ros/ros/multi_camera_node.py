@@ -30,7 +30,7 @@ from rclpy.task import Future
 from pose_tracking_ros.inference.batching import SharedEngines
 from pose_tracking_ros.ros.parameter_file import NODES
 from pose_tracking_ros.ros.parameters import ParameterError, ParameterStore
-from pose_tracking_ros.ros.program import destroy, leave, run, with_malloc
+from pose_tracking_ros.ros.program import destroy, leave, run, spin_until, with_malloc
 from pose_tracking_ros.ros.tracker_node import EngineFactory, TrackerNode, load_telling
 from pose_tracking_ros.ros.worker import Task
 from pose_tracking_ros.settings import MultiCameraSettings
@@ -123,7 +123,7 @@ class _Camera:
 
     def _spin(self) -> None:
         try:
-            self._executor.spin_until_future_complete(self._end)
+            spin_until(self._executor, self._end)
         except ExternalShutdownException:
             # The end of the whole process.
             return

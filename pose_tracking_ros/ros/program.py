@@ -14,7 +14,13 @@ from typing import NoReturn, Protocol, TypeVar
 import rclpy
 import rclpy.utilities
 from rclpy.exceptions import InvalidHandle
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import (
+    ConditionReachedException,
+    Executor,
+    ExternalShutdownException,
+    ShutdownException,
+    SingleThreadedExecutor,
+)
 from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -75,6 +81,31 @@ class ProgramEnd(Exception):  # noqa: N818 - not an error
     """Raised in a callback to end the program with exit code 0."""
 
 
+def spin_until(executor: Executor, end: Future) -> None:
+    """Call what is due, one after another in this thread, until the future is done.
+
+    The executor's own `spin_until_future_complete` hangs one more callback on the future for each
+    message and timer (rclpy 7.1): 0.3 kB that stay, a gigabyte in a day of 40 events per second.
+
+    Args:
+        executor: with all of its nodes.
+        end: may be completed in any thread; the callback at hand is finished.
+
+    Raises:
+        ExternalShutdownException: the context was shut down.
+        Exception: whatever a callback raises.
+    """
+    end.add_done_callback(lambda _: executor.wake())
+    while not end.done():
+        try:
+            callback, _, _ = executor.wait_for_ready_callbacks(None, None, end.done)
+        except (ShutdownException, ConditionReachedException):
+            return
+        callback()
+        # Raises what the callback raised.
+        callback.result()
+
+
 class _Program:
     """A node with its executor, from rclpy's start to its end."""
 
@@ -91,7 +122,7 @@ class _Program:
 
     def spin(self) -> None:
         """Call what is due until `ask_for_end`, or until the context is shut down."""
-        self._executor.spin_until_future_complete(self._end)
+        spin_until(self._executor, self._end)
 
     def ask_for_end(self) -> None:
         """Let `spin` return after the callback at hand. May be called from any thread."""
