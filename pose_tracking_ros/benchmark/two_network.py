@@ -93,22 +93,19 @@ class TwoNetworks:
     def find(self, image: UInt8[np.ndarray, 'height width 3'], clock: Stopwatch) -> People:
         """Return the people of an RGB image, without appearance: these networks know none."""
         height, width = image.shape[:2]
-        side = (_DETECTOR_SIDE_PX, _DETECTOR_SIDE_PX)
-        small = cv2.resize(image, side, interpolation=cv2.INTER_LINEAR)
+        small = detector_input(image)
         clock.lap('preprocess')
-        found = self._detector(_planes(small[None]))
-        boxes, scores = found[0][0], found[1][0, 0]
+        boxes, scores = self.detect(small)
         clock.lap('trunk')
-        scale = np.array([width, height] * 2, np.float32) / _DETECTOR_SIDE_PX
         boxes, scores = self._best(boxes, scores)
-        boxes = np.clip(boxes * scale, 0, [width, height, width, height])
+        boxes = in_image(boxes, (width, height))
         clock.lap('proposals')
-        regions = _regions(boxes)
-        crops = np.stack([_crop(image, region) for region in regions])
+        regions = pose_regions(boxes)
+        crops = pose_crops(image, regions)
         clock.lap('crops')
-        heatmaps = self._pose(_planes(crops))[0]
+        heatmaps = self.heatmaps(crops)
         clock.lap('heads')
-        keypoints, keypoint_scores = _decode(heatmaps, regions)
+        keypoints, keypoint_scores = decode(heatmaps, regions)
         people = People(
             boxes=boxes,
             scores=scores,
@@ -119,6 +116,20 @@ class TwoNetworks:
         )
         clock.lap('decode')
         return people
+
+    def detect(
+        self, small: UInt8[np.ndarray, '320 320 3']
+    ) -> tuple[Float[np.ndarray, 'box 4'], Float[np.ndarray, 'box']]:
+        """Return all boxes in an image of the detector's size, before any NMS, and scores."""
+        found = self._detector(_planes(small[None]))
+        return found[0][0], found[1][0, 0]
+
+    def heatmaps(
+        self, crops: UInt8[np.ndarray, 'person 256 192 3']
+    ) -> Float[np.ndarray, 'person joint 64 48']:
+        """Return the heatmaps of people, each alone in a crop."""
+        maps: Float[np.ndarray, 'person joint 64 48'] = self._pose(_planes(crops))[0]
+        return maps
 
     def _best(
         self, boxes: Float[np.ndarray, 'box 4'], scores: Float[np.ndarray, 'box']
@@ -133,6 +144,23 @@ class TwoNetworks:
         ), np.clip(scores[chosen], 0, 1)
 
 
+def detector_input(
+    image: UInt8[np.ndarray, 'height width 3'],
+) -> UInt8[np.ndarray, '320 320 3']:
+    """Return an image in the detector's size; it does not keep the ratio."""
+    side = (_DETECTOR_SIDE_PX, _DETECTOR_SIDE_PX)
+    return np.asarray(cv2.resize(image, side, interpolation=cv2.INTER_LINEAR))
+
+
+def in_image(
+    boxes: Float[np.ndarray, 'box 4'], image_size: tuple[int, int]
+) -> Float[np.ndarray, 'box 4']:
+    """Return boxes of the detector in px of an image of this width and height, inside of it."""
+    corner = np.array(image_size * 2, np.float32)
+    clipped: Float[np.ndarray, 'box 4'] = np.clip(boxes * (corner / _DETECTOR_SIDE_PX), 0, corner)
+    return clipped
+
+
 def _planes(
     images: UInt8[np.ndarray, 'n height width 3'],
 ) -> Float[np.ndarray, 'n 3 height width']:
@@ -142,12 +170,19 @@ def _planes(
     return planes
 
 
-def _regions(boxes: Float[np.ndarray, 'person 4']) -> Float[np.ndarray, 'person 4']:
+def pose_regions(boxes: Float[np.ndarray, 'person 4']) -> Float[np.ndarray, 'person 4']:
     """Return centres and sizes of the boxes, grown by a quarter and to the crop's shape."""
     size = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)
     height = np.maximum(size[:, 1], size[:, 0] * _CROP_HEIGHT / _CROP_WIDTH) * _MARGIN
     width = height * _CROP_WIDTH / _CROP_HEIGHT
     return np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, np.stack([width, height], 1)], 1)
+
+
+def pose_crops(
+    image: UInt8[np.ndarray, 'height width 3'], regions: Float[np.ndarray, 'person 4']
+) -> UInt8[np.ndarray, 'person 256 192 3']:
+    """Return what the pose network sees: each region in its size."""
+    return np.stack([_crop(image, region) for region in regions])
 
 
 def _crop(
@@ -163,7 +198,7 @@ def _crop(
     return np.asarray(crop)
 
 
-def _decode(
+def decode(
     heatmaps: Float[np.ndarray, 'person joint 64 48'], regions: Float[np.ndarray, 'person 4']
 ) -> tuple[Float[np.ndarray, 'person joint 2'], Float[np.ndarray, 'person joint']]:
     """Return positions in px and scores: the peak, a quarter cell towards the higher side."""

@@ -1,6 +1,6 @@
-"""Train the network; or check the data, see `python -m pose_tracking_ros.training check --help`.
+"""Train the network: `python -m pose_tracking_ros.training config/training/lite.yaml`.
 
-Run `python -m pose_tracking_ros.training config/training/lite.yaml`.
+`check` instead of a configuration checks the data, `label` labels pictures; see their --help.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from pose_tracking_ros.network.weights import WeightsError
-from pose_tracking_ros.training import check_command
+from pose_tracking_ros.training import check_command, label_command
 from pose_tracking_ros.training.arguments import add_data_root
 from pose_tracking_ros.training.config import ConfigError, load_config
 from pose_tracking_ros.training.loop import Run
@@ -18,9 +18,10 @@ from pose_tracking_ros.training.pictures import DataError
 
 
 def main() -> int:
-    """Train, resume or check; exit 0 when done, 3 when interrupted, 2 on bad input."""
-    if sys.argv[1:2] == ['check']:
-        return check_command.main(sys.argv[2:])
+    """Train, resume, check or label; exit 0 when done, 3 when interrupted, 2 on bad input."""
+    commands = {'check': check_command.main, 'label': label_command.main}
+    if (name := ''.join(sys.argv[1:2])) in commands:
+        return commands[name](sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog='python -m pose_tracking_ros.training',
         description=__doc__,

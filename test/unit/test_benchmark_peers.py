@@ -23,7 +23,7 @@ def test_a_peak_is_moved_towards_its_higher_neighbour():
     # At the border there is one neighbour only.
     heatmaps[0, 1, 63, 0] = 0.5
     region = np.array([[100.0, 200.0, 48.0, 64.0]])
-    points, scores = two_network._decode(heatmaps, region)
+    points, scores = two_network.decode(heatmaps, region)
     np.testing.assert_allclose(points[0, 0], [100 - 24 + 20.75, 200 - 32 + 10.25])
     np.testing.assert_allclose(points[0, 1], [100 - 24 + 0.25, 200 - 32 + 63.75])
     np.testing.assert_allclose(scores, [[0.8, 0.5]], atol=1e-6)
@@ -36,7 +36,7 @@ def test_a_crop_shows_its_region():
     crop = two_network._crop(image, np.array([198.0, 164.0, 96.0, 128.0]))
     assert crop.shape == (256, 192, 3)
     assert crop[4:-4, 4:-4].min() > 250
-    wide = two_network._regions(np.array([[10.0, 20, 110, 60]]))
+    wide = two_network.pose_regions(np.array([[10.0, 20, 110, 60]]))
     np.testing.assert_allclose(wide, [[60, 40, 125, 125 * 4 / 3]])
 
 
