@@ -1,10 +1,10 @@
 """RoIAlign: a grid of features over each box, from the pyramid level that fits the person.
 
-Twice the same function. Training uses torchvision's, which has gradients for the features.
-Inference uses `pool_table`: the values of a grid cell are a weighted sum of 16 rows of a table
-with one row of channels per feature cell, which is what `embedding_bag` computes. On a CPU that is
-six to eight times faster than torchvision's loop over single numbers, takes all levels at once,
-and has the same shape whatever level a box belongs to.
+Twice the same function. `pool_table` takes the values of a grid cell as a weighted sum of 16 rows of
+a table with one row of channels per feature cell, which is what `embedding_bag` computes. On a CPU
+that is six to eight times faster than torchvision's loop over single numbers, forth and back, takes
+all levels at once, and has the same shape whatever level a box belongs to. Training on a GPU uses
+torchvision's.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from pose_tracking_ros.network.fpn import STRIDES
 # A region of this size (square root of its area, px) is pooled from p4 (FPN, Eq. 1).
 _CANONICAL_SIZE_PX = 224.0
 POOLED_LEVELS = ('p2', 'p3', 'p4', 'p5')
+# Each level has a quarter of the cells of the one before.
+_CELLS_PER_P2_CELL = 1 + 1 / 4 + 1 / 16 + 1 / 64
 # Of each grid cell, in both directions.
 _SAMPLES = 2
 
 
 class FeatureTable(NamedTuple):
-    """One image's pyramid as a table: a row per cell, level by level, row by row.
+    """A pyramid as a table: a row per cell, image by image, level by level, row by row.
 
     Attributes:
         rows: the channels of each cell of p2 to p5.
@@ -45,19 +47,27 @@ def table_rows(levels: dict[str, Tensor], image: int = 0) -> Float[Tensor, 'cell
     return torch.cat(maps)
 
 
+def _rows_of_all(levels: dict[str, Tensor]) -> Float[Tensor, 'cell channel']:
+    """Return p2 to p5 of all images as the rows of a `FeatureTable`."""
+    maps = [levels[name].permute(0, 2, 3, 1).flatten(1, 2) for name in POOLED_LEVELS]
+    return torch.cat(maps, dim=1).flatten(0, 1)
+
+
 def pool_table(
     table: FeatureTable,
     boxes: Float[Tensor, 'box 4'],
     grid: tuple[int, int],
     margin: float | None,
+    image_index: Float[Tensor, 'box'] | None = None,
 ) -> Float[Tensor, 'box row column channel']:
     """Pool a grid of features over each box; the values are those of `pool_people`.
 
     Args:
-        table: of the image.
+        table: of the image, or of several of one size.
         boxes: corners, px of the network's input.
         grid: rows and columns.
         margin: grow the boxes to the grid's shape and by this factor; None pools the box itself.
+        image_index: which image of the table each box is in; None for the first.
     """
     height, width = table.image_size
     level = _level_of(_size_px(boxes))
@@ -70,6 +80,8 @@ def pool_table(
     x, x_weight = _samples(corners[:, 0], corners[:, 2], grid[1], columns)
     cells = height * width / STRIDES['p2'] ** 2
     first = cells * ((level > 0) + (level > 1) / 4 + (level > 2) / 16)
+    if image_index is not None:
+        first = first + image_index * (cells * _CELLS_PER_P2_CELL)
     y = y * columns[:, None, None] + first[:, None, None]
     # Each grid cell gathers 4 rows of features times 4 columns. Whole numbers up to 2^24 are exact
     # in float32, and the table of a 4096 px image has fewer rows.
@@ -136,6 +148,11 @@ def pool_people(
         margin: grow the boxes to the grid's shape and by this factor; None pools the box itself.
         image_index: which image of the batch each box is in; None for the first.
     """
+    if boxes.device.type == 'cpu':
+        height, width = levels['p2'].shape[2:]
+        size = (height * STRIDES['p2'], width * STRIDES['p2'])
+        table = FeatureTable(_rows_of_all(levels), size)
+        return pool_table(table, boxes, grid, margin, image_index).permute(0, 3, 1, 2)
     size_px = _size_px(boxes)
     regions = boxes if margin is None else expand_boxes(boxes, grid, margin)
     if image_index is None:
