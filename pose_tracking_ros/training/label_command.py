@@ -127,6 +127,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         '--source', help='name of these pictures in the weights of training; default: the folder'
     )
+    parser.add_argument(
+        '--whole-only',
+        action='store_true',
+        help='do not look at quarters of the pictures: faster, and small people are missed',
+    )
     parser.add_argument('--threads', type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
     try:
@@ -135,7 +140,7 @@ def main(arguments: list[str]) -> int:
             options.pictures,
             options.output,
             teachers,
-            LabelRules(),
+            LabelRules(has_quarters=not options.whole_only),
             options.source or options.pictures.resolve().name,
         )
     except (BenchmarkError, DataError, OSError) as error:

@@ -64,6 +64,14 @@ def test_a_person_is_found_once_though_asked_for_ten_times():
     np.testing.assert_allclose(scores, [230 / 255], atol=0.02)
 
 
+def test_without_quarters_only_the_whole_is_looked_at():
+    teachers = PaperTeachers()
+    rules = LabelRules(has_quarters=False)
+    boxes, _ = find_boxes(teachers, _picture(((200, 100, 280, 300), 230)), rules)
+    assert teachers.calls == 2
+    np.testing.assert_allclose(boxes, [[200, 100, 280, 300]], atol=4)
+
+
 def test_a_part_of_somebody_in_a_quarter_is_nobody():
     # The quarters end at 240, 360 and at 160, 240.
     boxes, _ = find_boxes(PaperTeachers(), _picture(((100, 50, 500, 350), 230)), _RULES)
