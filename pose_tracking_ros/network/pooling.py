@@ -1,9 +1,9 @@
 """RoIAlign: a grid of features over each box, from the pyramid level that fits the person.
 
-Twice the same function. `pool_table` takes the values of a grid cell as a weighted sum of 16 rows of
-a table with one row of channels per feature cell, which is what `embedding_bag` computes. On a CPU
-that is six to eight times faster than torchvision's loop over single numbers, forth and back, takes
-all levels at once, and has the same shape whatever level a box belongs to. Training on a GPU uses
+Twice the same function. `pool_table` takes the values of a grid cell as a weighted sum of 16 rows
+of a table with one row of channels per feature cell, which is what `embedding_bag` computes. On a
+CPU that is six to eight times faster than torchvision's loop over single numbers, takes all levels
+at once, and has the same shape whatever level a box belongs to. Training on a GPU uses
 torchvision's.
 """
 
@@ -153,6 +153,17 @@ def pool_people(
         size = (height * STRIDES['p2'], width * STRIDES['p2'])
         table = FeatureTable(_rows_of_all(levels), size)
         return pool_table(table, boxes, grid, margin, image_index).permute(0, 3, 1, 2)
+    return align_people(levels, boxes, grid, margin, image_index)
+
+
+def align_people(
+    levels: dict[str, Tensor],
+    boxes: Float[Tensor, 'box 4'],
+    grid: tuple[int, int],
+    margin: float | None,
+    image_index: Tensor | None = None,
+) -> Float[Tensor, 'box channel rows columns']:
+    """Pool as `pool_people` does, by torchvision on every device."""
     size_px = _size_px(boxes)
     regions = boxes if margin is None else expand_boxes(boxes, grid, margin)
     if image_index is None:

@@ -23,6 +23,8 @@ from pose_tracking_ros.training.scale_ranges import PyramidSettings
 Cell = tuple[int, int, int, int]
 # A close-up shows somebody with at least so many labelled joints.
 _MIN_CLOSE_UP_JOINTS = 6
+# Of canvases with large people, those that show four of them.
+_FOUR_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class CanvasSettings:
         mosaic_share: share of canvases made of four pictures.
         close_up_share: share of canvases tiled with six or twelve people, each cut out of a
             picture with what is around them. Most poses per pixel computed.
+        large_share: share of canvases with close-ups that show two or four people instead, as
+            large as people get in images.
         cut_share: share of close-ups that show a part of the person only, as an image's border or
             a table would.
         hidden_share: share of close-ups of which a patch is hidden.
@@ -59,6 +63,7 @@ class CanvasSettings:
     max_rotation_deg: float
     source_weights: dict[str, float]
     sampling: Literal['composed', 'sifp'] = 'composed'
+    large_share: float = 0.0
     paste_share: float = 0.0
     effects: CameraEffects = field(default_factory=CameraEffects)
     pyramid: PyramidSettings = field(default_factory=PyramidSettings)
@@ -92,7 +97,8 @@ class DetectionCanvases:
         canvas[:] = FILL
         is_close_up = rng.random() < settings.close_up_share
         if is_close_up and self._pictures.kinds.joints:
-            parts = [self._close_up(canvas, cell, rng) for cell in _tiles(side, rng)]
+            cells = _tiles(side, rng, settings.large_share)
+            parts = [self._close_up(canvas, cell, rng) for cell in cells]
         else:
             cells = [(0, 0, side, side)]
             if rng.random() < settings.mosaic_share:
@@ -151,10 +157,13 @@ class DetectionCanvases:
         return labels
 
 
-def _tiles(side: int, rng: np.random.Generator) -> list[Cell]:
-    """Return a grid of twelve cells, seldom six; mostly upright ones."""
+def _tiles(side: int, rng: np.random.Generator, large_share: float) -> list[Cell]:
+    """Return a grid of twelve cells, seldom six, or by that share four or two; mostly upright."""
     shapes = ((4, 3), (3, 4), (3, 2), (2, 3))
     columns, rows = shapes[int(rng.choice(4, p=(0.58, 0.17, 0.17, 0.08)))]
+    # A share of 0 draws nothing, so that canvases stay what they were before it existed.
+    if large_share and rng.random() < large_share:
+        columns, rows = (2, 2) if rng.random() < _FOUR_SHARE else (2, 1)
     xs = [round(side * i / columns) for i in range(columns + 1)]
     ys = [round(side * i / rows) for i in range(rows + 1)]
     return [(xs[i], ys[j], xs[i + 1], ys[j + 1]) for j in range(rows) for i in range(columns)]

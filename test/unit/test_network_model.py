@@ -11,6 +11,7 @@ from pose_tracking_ros.network.detection import Selection
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.pooling import (
     FeatureTable,
+    align_people,
     pool_people,
     pool_regions,
     pool_table,
@@ -165,11 +166,31 @@ def test_the_table_pools_what_roi_align_does(sides: tuple[int, int], margin: flo
     boxes = torch.cat([(centre - half) * scale, (centre + half) * scale], 1)
     boxes[0, 2:] = boxes[0, :2]
     index = torch.ones(200)
-    expected = pool_people(levels, boxes, (7, 5), margin, image_index=index)
+    expected = align_people(levels, boxes, (7, 5), margin, image_index=index)
     table = FeatureTable(table_rows(levels, 1), sides)
     pooled = pool_table(table, boxes, (7, 5), margin).permute(0, 3, 1, 2)
     assert torch.allclose(pooled, expected, atol=2e-4)
     assert expected.abs().mean() > 0.05
+
+
+def test_pooling_for_training_has_the_gradients_of_roi_align() -> None:
+    generator = torch.Generator().manual_seed(5)
+    levels = {
+        f'p{i}': torch.randn(3, 4, 128 >> i, 192 >> i, generator=generator, requires_grad=True)
+        for i in range(2, 6)
+    }
+    low = torch.rand(60, 2, generator=generator) * 100
+    boxes = torch.cat([low, low + torch.rand(60, 2, generator=generator) * 800], 1)
+    index = torch.randint(0, 3, (60,), generator=generator).float()
+    weights = torch.randn(60, 4, 8, 6, generator=generator)
+    results = []
+    for pool in (pool_people, align_people):
+        pooled = pool(levels, boxes, (8, 6), 1.15, index)
+        gradients = torch.autograd.grad((pooled * weights).sum(), list(levels.values()))
+        results.append([pooled, *gradients])
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.allclose(ours, theirs, atol=2e-4)
+        assert theirs.abs().max() > 0.1
 
 
 def test_folding_batch_norm_keeps_the_function() -> None:
