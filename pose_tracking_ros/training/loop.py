@@ -274,7 +274,7 @@ class Run:
             batch_size=None,
             num_workers=self.config.workers,
             prefetch_factor=4 if self.config.workers else None,
-            worker_init_fn=_ignore_interrupt,
+            worker_init_fn=_ignore_signals,
         )
         for batch in loader:
             if isinstance(batch, DataError):
@@ -330,7 +330,9 @@ def _parameter_groups(objective: Objective, settings: OptimiserSettings) -> list
     ]
 
 
-def _ignore_interrupt(worker: int) -> None:
-    # The main process decides when to stop; workers would only print tracebacks.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ignore_signals(worker: int) -> None:
+    # The main process decides when to stop. A terminal and `torchrun` signal all of a group, and
+    # without its workers it could not take the step at hand to its end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
-from small_training import STEPS, write_config, write_data
+from small_training import LITE, STEPS, write_config, write_data
 
 from pose_tracking_ros.network.weights import load_network
 from pose_tracking_ros.training.config import load_config
@@ -156,3 +159,29 @@ def test_several_processes_end_with_the_same_weights(data: Path, tmp_path: Path)
     assert steps != read_journal(tmp_path / 'one')[0]
     assert any((v != one.network.state_dict()[n]).any() for n, v in two.state_dict().items())
     assert yaml.safe_load(path.read_text())['name'] == 'two'
+
+
+def test_a_signal_to_all_of_its_processes_saves_and_ends_a_run(data: Path, tmp_path: Path) -> None:
+    """As `torchrun` sends it: the loader's workers get it too."""
+    config = write_config(
+        data,
+        'signalled',
+        workers=1,
+        optimiser=yaml.safe_load(LITE.read_text())['optimiser']
+        | {'steps': 1000, 'detection_canvases': 1},
+    )
+    output = tmp_path / 'run'
+    command = [sys.executable, '-m', 'pose_tracking_ros.training', str(config)]
+    command += ['--data-root', str(data), '--output', str(output)]
+    process = subprocess.Popen(command, start_new_session=True)
+    log = output / 'log.jsonl'
+    deadline_s = time.monotonic() + 120
+    while not (log.exists() and log.read_text()):
+        assert process.poll() is None
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(60) == 3
+    steps = len(log.read_text().splitlines())
+    assert 0 < steps < 1000
+    assert torch.load(output / 'state.pt', weights_only=True)['step'] == steps
