@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pose_tracking_ros.tracking.association import Assignment, assign
+from pose_tracking_ros.tracking.row_sums import row_sums
 
 # Averages shorter than this come from looks that contradict each other and say nothing.
 _MIN_LENGTH = 1e-3
@@ -26,14 +27,13 @@ def known_looks(embeddings: Float[np.ndarray, 'person dim']) -> Bool[np.ndarray,
             f'embeddings: expected vectors of unit length, or zero where unknown; '
             f'got length {math.sqrt(wrong[0]):.3g}: normalise them'
         )
-    is_known: Bool[np.ndarray, 'person'] = squared != 0.0
+    is_known: Bool[np.ndarray, 'person'] = squared.astype(np.bool_)
     return is_known
 
 
 def _squared_lengths(vectors: Float[np.ndarray, 'row dim']) -> Float[np.ndarray, 'row']:
     """Return the product of each row with itself."""
-    products: Float[np.ndarray, 'row 1 1'] = vectors[:, None] @ vectors[:, :, None]
-    return products[:, 0, 0]
+    return row_sums(vectors * vectors)
 
 
 def blend_embeddings(
@@ -51,11 +51,11 @@ def blend_embeddings(
     mixed = momentum * old
     mixed += (1.0 - momentum) * observed
     length = np.sqrt(_squared_lengths(mixed))
-    is_void = length <= _MIN_LENGTH
-    if not any(is_void.tolist()):
+    if all(one > _MIN_LENGTH for one in length.tolist()):
         # Where only one of the two is known, this is that one.
         mixed /= length[:, None]
         return mixed
+    is_void = length <= _MIN_LENGTH
     is_known = old.any(axis=1, keepdims=True)
     unit = mixed / np.maximum(length, _MIN_LENGTH)[:, None]
     return np.where(is_void[:, None], np.where(is_known, old, observed), unit)

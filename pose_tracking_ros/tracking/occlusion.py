@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,6 +19,7 @@ from pose_tracking_ros.people import KeypointState, People
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking.appearance import known_looks
 from pose_tracking_ros.tracking.motion import cut_sides
+from pose_tracking_ros.tracking.row_sums import row_sums
 from pose_tracking_ros.tracking.similarity import box_areas, pairwise_intersection
 
 # Box bottoms closer than this share of the person's height do not tell who is nearer.
@@ -26,6 +28,14 @@ _BOTTOM_TOLERANCE = 0.02
 MIN_OCCLUDER_SHARE = 0.3
 # The smallest number above 0.
 _MORE_THAN_NOTHING = math.ulp(0.0)
+# The shares of smaller boxes are as if they were as large as this.
+_MIN_AREA_PX2 = 1e-9
+# Of no more boxes than this, Python finds sooner than NumPy that none covers another.
+_FEW = 12
+# What all callers may share, as nothing can be written to it.
+_NOBODY, _NO_SHARES = np.zeros(0, np.int64), np.zeros(0)
+# See `motion`.
+_MIN_AREA, _ORIGIN = np.array(_MIN_AREA_PX2), np.array(0.0, np.float32)
 # Members of an enumeration are slow to look up, and these are needed for every image.
 _NOT_ESTIMATED, _VISIBLE, _OCCLUDED, _PREDICTED, _OUT_OF_FRAME = (
     int(state)
@@ -110,7 +120,10 @@ def covered_pairs(
         others: those that may cover them, px; if not given, these boxes each other.
         min_share: pairs with a smaller share are left out, [0, 1].
     """
+    min_share = max(min_share, _MORE_THAN_NOTHING)
     if others is None:
+        if len(boxes) <= _FEW and not _any_covered(boxes, min_share):
+            return CoveredPairs(_NOBODY, _NOBODY, _NO_SHARES)
         shares = pairwise_intersection(boxes, boxes)
         # What each has in common with itself: every so many-th number, row by row.
         shares.ravel()[:: len(boxes) + 1] = 0.0
@@ -118,8 +131,8 @@ def covered_pairs(
         shares = pairwise_intersection(boxes, others)
     areas = box_areas(boxes)
     # In place: with hundreds of people another matrix of this size is what takes the time.
-    shares /= np.maximum(areas, 1e-9)[:, None]
-    behind, front = (shares >= max(min_share, _MORE_THAN_NOTHING)).nonzero()
+    shares /= np.maximum(areas, _MIN_AREA)[:, None]
+    behind, front = (shares >= min_share).nonzero()
     share = shares[behind, front]
     if len(behind) == 0:
         return CoveredPairs(behind, front, share)
@@ -134,6 +147,17 @@ def covered_pairs(
     is_larger = front_areas[front] > areas[behind]
     is_nearer = (lead > slack) | (is_larger & (lead >= -slack))
     return CoveredPairs(behind[is_nearer], front[is_nearer], share[is_nearer])
+
+
+def _any_covered(boxes: Float[np.ndarray, 'box 4'], min_share: float) -> bool:
+    """Return whether two boxes have as much in common as this share of the smaller one."""
+    for (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) in combinations(boxes.tolist(), 2):
+        if ax1 < bx2 and bx1 < ax2 and ay1 < by2 and by1 < ay2:
+            common = (min(ax2, bx2) - max(ax1, bx1)) * (min(ay2, by2) - max(ay1, by1))
+            area = min((ax2 - ax1) * (ay2 - ay1), (bx2 - bx1) * (by2 - by1))
+            if common / max(area, _MIN_AREA_PX2) >= min_share:
+                return True
+    return False
 
 
 def _bottom_slacks(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box']:
@@ -160,7 +184,7 @@ def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
     is_known = np.isfinite(people.keypoints.view(np.complex64)[..., 0])
     seen = people.keypoint_scores > settings.min_keypoint_score
     seen &= is_known
-    count = np.add.reduce(seen, axis=1)
+    count = row_sums(seen)
     # Smaller shares decide nothing, neither here nor for those who ask about them later.
     min_share = min(
         settings.max_covered_share,
@@ -170,16 +194,18 @@ def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
     )
     covered = covered_pairs(boxes, min_share=min_share)
     covered_share = np.zeros(len(boxes))
-    if len(covered.behind):
-        np.maximum.at(covered_share, covered.behind, covered.share)
-    is_occluded = is_covered = covered_share > settings.max_covered_share
     is_cut = cut_sides(boxes, people.image_size)
     has_embedding = known_looks(people.embeddings)
-    appearance_is_valid = has_embedding & ~is_covered
+    is_covered, appearance_is_valid = np.zeros(len(boxes), np.bool_), has_embedding
+    if len(covered.behind):
+        np.maximum.at(covered_share, covered.behind, covered.share)
+        is_covered = covered_share > settings.max_covered_share
+        appearance_is_valid = has_embedding & ~is_covered
+    is_occluded = is_covered
     if joints > 0:
         few_joints = count <= settings.min_valid_keypoints
         if any(few_joints.tolist()):
-            appearance_is_valid &= ~few_joints
+            appearance_is_valid = appearance_is_valid & ~few_joints
             has_pose = is_known.any(axis=1)
             # Joints beyond the border of the image are missing too, but nothing hides them.
             is_occluded = is_covered | (few_joints & has_pose & ~is_cut.any(axis=1))
@@ -215,7 +241,9 @@ def find_occluders(
         min_share: smaller overlaps do not count, [0, 1].
     """
     occluder_ids = np.zeros(len(ids), dtype=np.int64)
-    covered, is_matched = visibility.covered, person_of >= 0
+    covered, has_unmatched = visibility.covered, min(person_of.tolist(), default=0) < 0
+    if not (has_unmatched or len(covered.behind)):
+        return occluder_ids
     pairs: list[tuple[int, int, float]] = []
     if len(covered.behind):
         track_of = {
@@ -226,7 +254,8 @@ def find_occluders(
             for behind, front, share in covered.as_tuples()
             if behind in track_of and front in track_of
         ]
-    if not all(is_matched.tolist()):
+    if has_unmatched:
+        is_matched = person_of >= 0
         unmatched, matched = np.flatnonzero(~is_matched), np.flatnonzero(is_matched)
         more = covered_pairs(boxes[unmatched], boxes[matched], min_share)
         pairs += [
@@ -255,9 +284,13 @@ def keypoint_states(
     states = _STATES_BY_SEEN.take(seen)
     if not all(is_matched.tolist()):
         states[~is_matched] = _PREDICTED
-    # NaN compares false, so joints without a position are counted here too and then set apart.
-    is_within = (keypoints >= 0.0) & (keypoints <= _far_corner(image_size))
+    # Row by row, for loops over two coordinates are slow. NaN compares false, so joints without a
+    # position are counted here too and then set apart.
+    rows = keypoints.reshape(len(keypoints), -1)
+    is_within = rows >= _ORIGIN
+    is_within &= rows <= _far_corners(image_size, keypoints.shape[1])
     if np.count_nonzero(is_within) < is_within.size:
+        is_within = is_within.reshape(keypoints.shape)
         states[~(is_within[..., 0] & is_within[..., 1])] = _OUT_OF_FRAME
         is_known = np.isfinite(keypoints)
         states[~(is_known[..., 0] & is_known[..., 1])] = _NOT_ESTIMATED
@@ -265,9 +298,12 @@ def keypoint_states(
 
 
 @lru_cache(maxsize=16)
-def _far_corner(image_size: tuple[int, int]) -> Float[np.ndarray, '2']:
-    """Return width and height, px, in the precision of joints: mixed comparisons are slow."""
-    corner = np.array(image_size, dtype=np.float32)
+def _far_corners(image_size: tuple[int, int], joints: int) -> Float[np.ndarray, '_']:
+    """Return width and height for each joint, px.
+
+    They are in the precision of joints: mixed comparisons are slow.
+    """
+    corners = np.array(image_size * joints, dtype=np.float32)
     # All callers get the same array.
-    corner.setflags(write=False)
-    return corner
+    corners.setflags(write=False)
+    return corners

@@ -149,6 +149,19 @@ class TestCoveredPairs:
         assert large == {pair for pair in every if pair[2] >= share}
         assert large < every
 
+    def test_a_few_boxes_cover_each_other_as_in_a_crowd(self):
+        rng = np.random.default_rng(6)
+        far = np.arange(20.0)[:, None] * 1000 + [1e6, 1e6, 1e6 + 10, 1e6 + 10]
+        nobody_covered = 0
+        for _ in range(100):
+            corner, size = rng.uniform(0, 100, (3, 2)), rng.uniform(1, 60, (3, 2))
+            few = np.concatenate([corner, corner + size], axis=1)
+            alone = occlusion.covered_pairs(few, min_share=0.3)
+            in_crowd = occlusion.covered_pairs(np.concatenate([few, far]), min_share=0.3)
+            assert list(alone.as_tuples()) == list(in_crowd.as_tuples())
+            nobody_covered += len(alone.share) == 0
+        assert 10 < nobody_covered < 90
+
 
 @pytest.mark.parametrize(
     'name', ['max_covered_share', 'max_new_track_overlap', 'min_duplicate_iou']
