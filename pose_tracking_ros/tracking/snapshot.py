@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pose_tracking_ros.people import Track, TrackState
@@ -49,31 +51,30 @@ def take_snapshot(
         trust = np.maximum(1.0 - unseen_s[unmatched] / memory_s, 0.0)
         keypoint_scores[unmatched] *= trust[:, None].astype(np.float32)
     joint_states = keypoint_states(keypoints, tracks.seen, is_matched, image_size)
-    boxes = tracks.boxes.astype(np.float32)
-    velocities = tracks.moments[:, motion.VELOCITY, :2].astype(np.float32)
-    embeddings = tracks.embeddings.copy()
-    unknown = np.zeros(0, np.float32)
-    # Plain Python numbers, converted a column at a time: far quicker than one by one.
-    ids, states, matched = tracks.ids.tolist(), tracks.states.tolist(), is_matched.tolist()
-    scores, visibility = tracks.scores.tolist(), tracks.visibility.tolist()
-    has_embedding, occluder_ids = tracks.has_embedding.tolist(), tracks.occluder_ids.tolist()
-    ages_s, since_s = (stamp_s - tracks.born_s).tolist(), unseen_s.tolist()
-    return [
-        Track(
-            track_id=ids[row],
-            state=_STATES[states[row]],
-            is_matched=matched[row],
-            box=boxes[row],
-            score=scores[row],
-            visibility=visibility[row],
-            velocity=velocities[row],
-            keypoints=keypoints[row],
-            keypoint_scores=keypoint_scores[row],
-            keypoint_states=joint_states[row],
-            embedding=embeddings[row] if has_embedding[row] else unknown,
-            age_s=ages_s[row],
-            time_since_update_s=since_s[row],
-            occluder_id=occluder_ids[row],
-        )
-        for row in range(len(tracks))
-    ]
+    embeddings: Sequence[np.ndarray] | np.ndarray = tracks.embeddings.copy()
+    has_embedding = tracks.has_embedding.tolist()
+    if not all(has_embedding):
+        unknown = np.zeros(0, np.float32)
+        embeddings = [
+            row if is_known else unknown
+            for row, is_known in zip(embeddings, has_embedding, strict=True)
+        ]
+    # In the order of `Track`'s fields, so that they need not be named for each person, and as
+    # plain Python numbers, converted a column at a time: far quicker than one by one.
+    columns = {
+        'track_id': tracks.ids.tolist(),
+        'state': [_STATES[state] for state in tracks.states.tolist()],
+        'is_matched': is_matched.tolist(),
+        'box': tracks.boxes.astype(np.float32),
+        'score': tracks.scores.tolist(),
+        'visibility': tracks.visibility.tolist(),
+        'velocity': tracks.moments[:, motion.VELOCITY, :2].astype(np.float32),
+        'keypoints': keypoints,
+        'keypoint_scores': keypoint_scores,
+        'keypoint_states': joint_states,
+        'embedding': embeddings,
+        'age_s': (stamp_s - tracks.born_s).tolist(),
+        'time_since_update_s': unseen_s.tolist(),
+        'occluder_id': tracks.occluder_ids.tolist(),
+    }
+    return list(map(Track, *columns.values()))
