@@ -68,4 +68,4 @@ def assign(
         rows, columns = linear_sum_assignment(dense, maximize=True)
         kept = allowed[rows, columns]
         tracks, people = rows[kept], columns[kept]
-    return Assignment(tracks=tracks, people=people, shape=allowed.shape)
+    return Assignment(tracks, people, allowed.shape)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from pose_tracking_ros.tracking import motion, similarity
+from pose_tracking_ros.tracking.computed_once import computed_once
 from pose_tracking_ros.tracking.occlusion import Visibility
 from pose_tracking_ros.tracking.pose_motion import expect_poses
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
 
 # The gate reaches so many standard deviations of the expected centre, and never further than
 # this many body sizes: beyond, position says nothing and only looks can tell.
-_REACH_SIGMAS = 2.0
-_MAX_REACH_SIZES = 0.6
+_REACH_SIGMAS = np.array(2.0)
+_MAX_REACH_SIZES = np.array(0.6)
 # Tracks expected to lie beyond the image's border by more than this share are on their way out.
 LEAVING_SHARE = 0.25
+# See `motion` for why these are arrays.
+_ONE, _LEAVING_SHARE = np.array(1.0), np.array(LEAVING_SHARE)
 # A pose older than this has changed too much to be compared.
 _MAX_POSE_AGE_S = 0.5
 # COCO's sigmas describe how exactly people click joints. Between two images limbs swing.
@@ -50,17 +52,17 @@ class Cues:
     unseen_s: Float[np.ndarray, 'track']
     is_missing: Bool[np.ndarray, 'track']
 
-    @cached_property
+    @computed_once
     def predicted_boxes(self) -> Float[np.ndarray, 'track 4']:
         """Boxes the motion filter expects, also beyond the image, px."""
         return motion.boxes_of(self.tracks.moments)
 
-    @cached_property
+    @computed_once
     def expected_boxes(self) -> Float[np.ndarray, 'track 4']:
         """Boxes the motion filter expects, as far as they lie in the image, px."""
         return motion.clip_boxes(self.predicted_boxes, self.image_size)
 
-    @cached_property
+    @computed_once
     def outside_share(self) -> Float[np.ndarray, 'track'] | None:
         """Share of each expected box's width or height beyond the image's border, from 0 up.
 
@@ -70,35 +72,37 @@ class Cues:
         beyond = np.abs(boxes - self.expected_boxes)
         if not np.count_nonzero(beyond):
             return None
-        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
+        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], _ONE)
         shares = np.maximum(beyond[:, :2], beyond[:, 2:]) / sides
-        if not np.count_nonzero(shares > LEAVING_SHARE):
+        if not np.count_nonzero(shares > _LEAVING_SHARE):
             return None
         share: Float[np.ndarray, 'track'] = np.maximum(shares[:, 0], shares[:, 1])
         return share
 
-    @cached_property
+    @computed_once
     def reach_px(self) -> Float[np.ndarray, 'track 2']:
         """Half width of the gate around each expected box, px."""
-        limit = _MAX_REACH_SIZES * motion.body_sizes(self.tracks.moments)[:, None]
-        return np.minimum(_REACH_SIGMAS * motion.reach_px(self.tracks.moments), limit)
+        limit = _MAX_REACH_SIZES * motion.body_sizes(self.tracks.moments)
+        reach = _REACH_SIGMAS * motion.reach_px(self.tracks.moments)
+        limited: Float[np.ndarray, '2 track'] = np.minimum(reach.T, limit)
+        return limited.T
 
-    @cached_property
+    @computed_once
     def grown_iou(self) -> Float[np.ndarray, 'track person']:
         """IoU with the expectation, both grown by its uncertainty."""
         return similarity.pairwise_grown_iou(self.expected_boxes, self.boxes, self.reach_px)
 
-    @cached_property
+    @computed_once
     def certainty(self) -> Float[np.ndarray, 'track 1']:
         """How much each track's expectation says."""
         return similarity.certainty(self.expected_boxes, self.reach_px)[:, None]
 
-    @cached_property
+    @computed_once
     def last_iou(self) -> Float[np.ndarray, 'track person']:
         """IoU with the last detection, without any prediction."""
         return similarity.pairwise_iou(self.tracks.last_boxes, self.boxes)
 
-    @cached_property
+    @computed_once
     def distance(self) -> Float[np.ndarray, 'track person']:
         """Embedding distance; NaN where either has none."""
         distance = similarity.pairwise_distance(self.tracks.embeddings, self.embeddings)
@@ -110,7 +114,7 @@ class Cues:
                 pairs[~is_known] = np.nan
         return distance
 
-    @cached_property
+    @computed_once
     def valid_distance(self) -> Float[np.ndarray, 'track person']:
         """Embedding distance; NaN where either has none or the person is occluded."""
         is_valid = self.visibility.appearance_is_valid
@@ -118,7 +122,7 @@ class Cues:
             return self.distance
         return np.where(is_valid, self.distance, np.nan)
 
-    @cached_property
+    @computed_once
     def expected_poses(self) -> Float[np.ndarray, 'track joint 2']:
         """Poses expected in the expected boxes, px."""
         tracks = self.tracks

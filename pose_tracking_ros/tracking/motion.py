@@ -26,9 +26,12 @@ from jaxtyping import Bool, Float
 POSITION, VELOCITY, VAR_POSITION, COVARIANCE, VAR_VELOCITY = range(5)
 # A box within this share of the image's size of its border is taken as cut off by it.
 BORDER_SHARE = 0.01
-# Makes the coordinates of corners grow inwards from all four sides of the image.
-_INWARDS = np.array([[1.0], [1.0], [-1.0], [-1.0]])
-# Both are linear in the box: one small product takes less time than sums of columns do.
+# Plain numbers as arrays: for a few people NumPy takes longer to convert a number of Python than
+# to compare it.
+_ZERO, _ONE = np.array(0.0), np.array(1.0)
+# All are linear in the box: one small product takes less time than sums of columns do.
+# The first makes the coordinates of corners grow inwards from all four sides of the image.
+_INWARDS = np.diag([1.0, 1.0, -1.0, -1.0])
 _CENTRES_FROM_CORNERS = np.array(
     [[0.5, 0.0, 0.5, 0.0], [0.0, 0.5, 0.0, 0.5], [-1.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]]
 )
@@ -72,7 +75,7 @@ class MotionModel:
 
 @lru_cache(maxsize=16)
 def _border_lines(image_size: tuple[int, int]) -> Float[np.ndarray, '4 1']:
-    """Return where corners times `_INWARDS` count as cut off: there and below, px."""
+    """Return where `_INWARDS` times corners counts as cut off: there and below, px."""
     size = np.array(image_size, dtype=np.float64)
     lines = np.concatenate([BORDER_SHARE * size, BORDER_SHARE * size - size])[:, None]
     # All callers get the same array.
@@ -93,7 +96,7 @@ def clip_boxes(
 ) -> Float[np.ndarray, 'box 4']:
     """Return corner boxes as far as they lie in the image, px."""
     clipped: Float[np.ndarray, '4 box']
-    clipped = np.minimum(np.maximum(boxes.T, 0.0), _far_corners(image_size))
+    clipped = np.minimum(np.maximum(boxes.T, _ZERO), _far_corners(image_size))
     return clipped.T
 
 
@@ -113,7 +116,7 @@ def boxes_of(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'trac
 def body_sizes(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track']:
     """Return each person's length in the image: the longer side of the box, at least 1 px."""
     width, height = moments[:, POSITION, 2], moments[:, POSITION, 3]
-    sizes: Float[np.ndarray, 'track'] = np.maximum(np.maximum(width, height), 1.0)
+    sizes: Float[np.ndarray, 'track'] = np.maximum(np.maximum(width, height), _ONE)
     return sizes
 
 
@@ -144,15 +147,20 @@ def _transition(travel_s: float, decay: float) -> Float[np.ndarray, '5 5']:
     return matrix
 
 
-def _diffusion(dt_s: float, model: MotionModel) -> Float[np.ndarray, '5 4 1']:
-    """Return how much the moments of somebody of size 1 grow by not being seen."""
+def _diffusion(dt_s: float, model: MotionModel) -> Float[np.ndarray, '12 1']:
+    """Return how much the variances of somebody of size 1 grow by not being seen.
+
+    They are in the order of `moments`, from `VAR_POSITION` on.
+    """
     density, drift = model.manoeuvre**2, model.size_drift**2
-    growth = np.zeros((5, 4, 1))
-    growth[VAR_POSITION, :2] = density * dt_s**3 / 3.0
-    growth[VAR_POSITION, 2:] = drift * dt_s
-    growth[COVARIANCE, :2] = density * dt_s**2 / 2.0
-    growth[VAR_VELOCITY, :2] = density * dt_s
-    return growth
+    of_position, covariance = density * dt_s**3 / 3.0, density * dt_s**2 / 2.0
+    of_size, of_velocity = drift * dt_s, density * dt_s
+    growth = [
+        [of_position, of_position, of_size, of_size],
+        [covariance, covariance, 0.0, 0.0],
+        [of_velocity, of_velocity, 0.0, 0.0],
+    ]
+    return np.array(growth).reshape(12, 1)
 
 
 def predict(
@@ -171,7 +179,9 @@ def predict(
         model: noise constants.
     """
     count = len(moments)
-    growth = body_sizes(moments) ** 2 * _diffusion(dt_s, model)
+    sizes = body_sizes(moments)
+    # As a product of a column and a row: broadcasting takes twice as long.
+    growth = _diffusion(dt_s, model).dot((sizes * sizes)[None])
     before = moments.transpose(1, 2, 0).reshape(5, -1)
     after: Float[np.ndarray, '5 4 track']
     after = _transition(dt_s, 1.0).dot(before).reshape(5, 4, count)
@@ -179,14 +189,14 @@ def predict(
         fade = math.exp(-dt_s / model.coast_s)
         coasted = _transition(model.coast_s * (1.0 - fade), fade).dot(before)
         np.copyto(after, coasted.reshape(5, 4, count), where=is_coasting)
-    after += growth
+    after[VAR_POSITION:] += growth.reshape(3, 4, count)
     return after.transpose(2, 0, 1)
 
 
 def correct(
     moments: Float[np.ndarray, 'track 5 4'],
     boxes: Float[np.ndarray, 'track 4'],
-    noise_scales: Float[np.ndarray, 'track'] | float,
+    noise_scales: Float[np.ndarray, 'track'] | None,
     model: MotionModel,
 ) -> Float[np.ndarray, 'track 5 4']:
     """Return the filter state after a measurement of every track.
@@ -194,12 +204,15 @@ def correct(
     Args:
         moments: predicted state; not changed.
         boxes: measured corner boxes, px, one for each track.
-        noise_scales: how many times noisier than usual each measurement is, or all of them are;
-            above 1 for people who are partly hidden, whose boxes shift without them moving.
+        noise_scales: how many times noisier than usual each measurement is; above 1 for people
+            who are partly hidden, whose boxes shift without them moving. `None` if none is.
         model: noise constants.
     """
     before = moments.transpose(1, 2, 0)
-    deviation = model.measurement_noise[:, None] * (body_sizes(moments) * noise_scales)
+    scales = body_sizes(moments)
+    if noise_scales is not None:
+        scales = scales * noise_scales
+    deviation = model.measurement_noise[:, None].dot(scales[None])
     measured_variance = deviation * deviation
     innovation = _CENTRES_FROM_CORNERS.dot(boxes.T) - before[POSITION]
     states, variances = before[:VAR_POSITION], before[VAR_POSITION:VAR_VELOCITY]
@@ -219,8 +232,7 @@ def cut_sides(
     boxes: Float[np.ndarray, 'box 4'], image_size: tuple[int, int]
 ) -> Bool[np.ndarray, 'box 4']:
     """Return which sides of corner boxes lie on the image's border or beyond."""
-    inwards = boxes.T * _INWARDS
-    is_cut: Bool[np.ndarray, '4 box'] = inwards <= _border_lines(image_size)
+    is_cut: Bool[np.ndarray, '4 box'] = _INWARDS.dot(boxes.T) <= _border_lines(image_size)
     return is_cut.T
 
 
@@ -240,13 +252,12 @@ def complete_boxes(
         is_cut: see `cut_sides`.
         expected_sizes: width and height expected, px.
     """
-    is_low_cut, is_high_cut = is_cut[:, :2], is_cut[:, 2:]
-    missing = np.maximum(expected_sizes - (boxes[:, 2:] - boxes[:, :2]), 0.0)
-    missing *= is_low_cut != is_high_cut
-    completed = boxes.copy(order='K')
-    completed[:, :2] -= missing * is_low_cut
-    completed[:, 2:] += missing * is_high_cut
-    return completed, (missing[:, 0] + missing[:, 1]) > 0.0
+    corners, is_side_cut = boxes.T, is_cut.T.reshape(2, 2, -1)
+    missing = np.maximum(expected_sizes.T - (corners[2:] - corners[:2]), _ZERO)
+    missing *= is_side_cut[0] != is_side_cut[1]
+    shifts = (is_side_cut * missing).reshape(4, -1)
+    completed: Float[np.ndarray, '4 track'] = corners - _INWARDS.dot(shifts)
+    return completed.T, (missing[0] + missing[1]) > _ZERO
 
 
 def reach_px(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track 2']:

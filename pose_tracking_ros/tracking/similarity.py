@@ -12,6 +12,10 @@ from pose_tracking_ros.skeleton import COCO_17
 
 SIMILARITY_FORMS = ('corrected', 'literal')
 _MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
+# See `motion`. Those for embeddings are in the precision of these: mixed arithmetic is slow.
+_ZERO, _ONE, _TWO = np.array(0.0), np.array(1.0), np.array(2.0)
+_MIN_AREA = np.array(1e-9)
+_LEAST, _RIGHT_ANGLE, _MOST = (np.array(squared, np.float32) for squared in (0.0, 2.0, 4.0))
 
 
 def sigmas_for(joints: int) -> Float[np.ndarray, 'joint']:
@@ -25,7 +29,7 @@ def pairwise_intersection(
     """Return the areas two sets of corner boxes have in common, px²."""
     rows = _corners_first(a)
     sides = _pairwise_overlaps(rows, rows if b is a else _corners_first(b))
-    np.maximum(sides, 0.0, out=sides)
+    np.maximum(sides, _ZERO, out=sides)
     areas: Float[np.ndarray, 'track person'] = sides[0] * sides[1]
     return areas
 
@@ -46,7 +50,8 @@ def _pairwise_overlaps(
 
 def box_areas(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box']:
     """Return the areas of corner boxes, px²."""
-    areas: Float[np.ndarray, 'box'] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    sides = boxes[:, 2:] - boxes[:, :2]
+    areas: Float[np.ndarray, 'box'] = sides[:, 0] * sides[:, 1]
     return areas
 
 
@@ -78,18 +83,18 @@ def pairwise_grown_iou(
     """
     rows, columns = _corners_first(tracks), _corners_first(people)
     # Whatever grows by a margin on both sides grows by twice of it, also what two boxes share.
-    growth = 2.0 * np.ascontiguousarray(reach_px.T)[:, :, None]
+    growth = (_TWO * np.ascontiguousarray(reach_px.T))[:, :, None]
     # In place where that can be: crowds make matrices of megabytes, and new ones take time.
     shared = _pairwise_overlaps(rows, columns)
     shared += growth
-    np.maximum(shared, 0.0, out=shared)
+    np.maximum(shared, _ZERO, out=shared)
     track_sides = (rows[2:] - rows[:2])[:, :, None] + growth
     people_sides = (columns[2:] - columns[:2])[:, None] + growth
     common = shared[0] * shared[1]
     union = people_sides[0] * people_sides[1]
     union += track_sides[0] * track_sides[1]
     union -= common
-    np.maximum(union, 1e-9, out=union)
+    np.maximum(union, _MIN_AREA, out=union)
     iou: Float[np.ndarray, 'track person'] = common / union
     return iou
 
@@ -102,8 +107,8 @@ def certainty(
     The geometric mean of the sides' shrinkage when a box is seen against its grown version. It
     makes a vague expectation that fits yield to a sharp one that fits.
     """
-    sides = np.maximum(tracks[:, 2:] - tracks[:, :2], 1.0)
-    shrinkage = sides / (sides + 2.0 * reach_px)
+    sides = np.maximum(tracks[:, 2:] - tracks[:, :2], _ONE)
+    shrinkage = sides / (sides + _TWO * reach_px)
     known: Float[np.ndarray, 'track'] = np.sqrt(shrinkage[:, 0] * shrinkage[:, 1])
     return known
 
@@ -143,11 +148,12 @@ def pairwise_distance(
     a: Float[np.ndarray, 'track dim'], b: Float[np.ndarray, 'person dim']
 ) -> Float[np.ndarray, 'track person']:
     """Return Euclidean distances between embeddings of unit length, [0, 2]."""
-    squared = 2.0 - 2.0 * a.dot(b.T)
+    products = a.dot(b.T)
     # `np.clip` takes as long as all the rest for a few people.
-    distance: Float[np.ndarray, 'track person'] = np.sqrt(
-        np.minimum(np.maximum(squared, 0.0), 4.0)
-    )
+    distance: Float[np.ndarray, 'track person'] = _RIGHT_ANGLE - (products + products)
+    np.maximum(distance, _LEAST, out=distance)
+    np.minimum(distance, _MOST, out=distance)
+    np.sqrt(distance, out=distance)
     return distance
 
 

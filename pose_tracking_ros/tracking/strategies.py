@@ -18,10 +18,11 @@ from pose_tracking_ros.tracking.association import has_repeats
 from pose_tracking_ros.tracking.cues import LEAVING_SHARE, Cues
 from pose_tracking_ros.tracking.occlusion import Visibility
 
+# See `motion` for why these are arrays.
 # Pairs whose grown boxes overlap less are not the same person, whatever they look like.
-_MIN_GROWN_IOU = 0.1
+_MIN_GROWN_IOU = np.array(0.1)
 # Two tracks contest a person, or two people a track, when both boxes fit at least this well.
-_MIN_CONTEST_IOU = 0.5
+_MIN_CONTEST_IOU = np.array(0.5)
 # Tracks expected to lie beyond the image's border by more than this share are as good as gone.
 _LEFT_SHARE = 0.5
 # What a pose that cannot be compared counts as, so that it neither wins nor loses by that.

@@ -149,6 +149,20 @@ class TrackArrays:
         """Return the number of tracks."""
         return len(self.ids)
 
+    def write(self, rows: Int[np.ndarray, 'row'] | slice, **columns: np.ndarray) -> None:
+        """Write new values of some properties to chosen rows, or all rows: `slice(None)`.
+
+        Args:
+            rows: indices, or all rows.
+            columns: an array for each property, of its type. With all rows it becomes the
+                property, and must not be used by anyone else.
+        """
+        if isinstance(rows, slice):
+            vars(self).update(columns)
+            return
+        for name, values in columns.items():
+            getattr(self, name)[rows] = values
+
     def append(self, more: TrackArrays) -> None:
         """Add tracks at the end."""
         for name, rows in vars(more).items():

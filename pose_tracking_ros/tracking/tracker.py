@@ -185,8 +185,9 @@ class Tracker:
     def _advance(self, stamp_s: float, previous_s: float) -> None:
         """Predict to this image; drop whom too long a gap between images has made obsolete."""
         tracks = self._tracks
-        unseen_s = stamp_s - tracks.matched_s
-        self._remove(unseen_s > self._memory_s + 1e-6, stamp_s)
+        limit_s = self._memory_s + 1e-6
+        if stamp_s - min(tracks.matched_s.tolist(), default=stamp_s) > limit_s:
+            self._remove(stamp_s - tracks.matched_s > limit_s, stamp_s)
         tracks.moments = motion.predict(
             tracks.moments, stamp_s - previous_s, ~tracks.is_matched, self._model
         )
@@ -206,7 +207,7 @@ class Tracker:
             tracks.updates += 1
             tracks.matches += tracks.is_matched
         (matched,) = tracks.is_matched.nonzero()
-        # Whole arrays are copied much faster than chosen rows, and mostly everybody is found.
+        # Whole arrays are taken over much faster than chosen rows, and mostly everybody is found.
         rows: Int[np.ndarray, 'match'] | slice = slice(None)
         if len(matched) < len(tracks):
             rows = matched
@@ -218,13 +219,6 @@ class Tracker:
         boxes = visibility.boxes.T.take(person, axis=1).T
         is_hidden = visibility.is_occluded.take(person)
         is_cut = visibility.is_cut.T.take(person, axis=1).T
-        tracks.moments[rows] = self._corrected(tracks.moments[rows], boxes, is_hidden, is_cut)
-        tracks.matched_s[rows] = stamp_s
-        tracks.scores[rows] = people.scores.take(person)
-        tracks.visibility[rows] = visibility.visibility.take(person)
-        tracks.is_hidden[rows] = is_hidden
-        tracks.last_boxes[rows] = boxes
-        tracks.boxes[rows] = boxes
         keypoints = people.keypoints.take(person, axis=0)
         seen = visibility.seen.take(person, axis=0)
         elapsed_s = stamp_s - self._poses_learnt_s
@@ -234,9 +228,19 @@ class Tracker:
             tracks.usual_poses[rows] = learn_usual_poses(
                 tracks.usual_poses[rows], keypoints, boxes, is_sure, elapsed_s
             )
-        tracks.keypoints[rows] = keypoints
-        tracks.keypoint_scores[rows] = people.keypoint_scores.take(person, axis=0)
-        tracks.seen[rows] = seen
+        tracks.matched_s[rows] = stamp_s
+        tracks.scores[rows] = people.scores.take(person)
+        tracks.boxes[rows] = boxes
+        tracks.write(
+            rows,
+            visibility=visibility.visibility.take(person),
+            is_hidden=is_hidden,
+            last_boxes=boxes,
+            moments=self._corrected(tracks.moments[rows], boxes, is_hidden, is_cut),
+            keypoints=keypoints,
+            keypoint_scores=people.keypoint_scores.take(person, axis=0),
+            seen=seen,
+        )
         is_trusted = self._strategy.trusts_appearance(visibility)
         self._learn(people, rows, person, is_trusted.take(person))
 
@@ -253,7 +257,7 @@ class Tracker:
             expected_sizes = moments[:, motion.POSITION, 2:]
             boxes, was_completed = motion.complete_boxes(boxes, is_cut, expected_sizes)
             is_vague = is_hidden | was_completed
-        noise_scales = _NOISE_SCALES.take(is_vague)
+        noise_scales = _NOISE_SCALES.take(is_vague) if any(is_vague.tolist()) else None
         return motion.correct(moments, boxes, noise_scales, self._model)
 
     def _learn(
@@ -269,11 +273,12 @@ class Tracker:
             rows, person = np.arange(len(tracks))[rows][is_shown], person[is_shown]
         if len(person) == 0:
             return
-        tracks.embeddings[rows] = blend_embeddings(
+        looks = blend_embeddings(
             tracks.embeddings[rows],
             people.embeddings.take(person, axis=0),
             self._settings.embedding_momentum,
         )
+        tracks.write(rows, embeddings=looks)
         tracks.has_embedding[rows] = True
 
     def _restart_motion(self, people: People, matches: Matches) -> None:
