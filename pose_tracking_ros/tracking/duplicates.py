@@ -50,7 +50,7 @@ class DuplicateFinder:
         covered = visibility.covered
         # Boxes with such an IoU cover each other by at least that share. (Only if neither is lower
         # in the image or larger, to the last digit, is there no such pair.)
-        if not any(share >= settings.min_duplicate_iou for share in covered.share.tolist()):
+        if max(covered.share.tolist(), default=0.0) < settings.min_duplicate_iou:
             self._since_s.clear()
             return []
         track_of = {person: row for row, person in enumerate(person_of.tolist()) if person >= 0}

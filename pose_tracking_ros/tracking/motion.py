@@ -38,6 +38,7 @@ _CENTRES_FROM_CORNERS = np.array(
 _CORNERS_FROM_CENTRES = np.array(
     [[1.0, 0.0, -0.5, 0.0], [0.0, 1.0, 0.0, -0.5], [1.0, 0.0, 0.5, 0.0], [0.0, 1.0, 0.0, 0.5]]
 )
+_EACH_SIDE = np.ones(4)
 # What no passage of time makes of the moments.
 _STILL = np.eye(5)
 # A width or height is at least 0, a centre anywhere.
@@ -254,10 +255,11 @@ def complete_boxes(
     """
     corners, is_side_cut = boxes.T, is_cut.T.reshape(2, 2, -1)
     missing = np.maximum(expected_sizes.T - (corners[2:] - corners[:2]), _ZERO)
-    missing *= is_side_cut[0] != is_side_cut[1]
-    shifts = (is_side_cut * missing).reshape(4, -1)
+    is_only_cut = is_side_cut > is_side_cut[::-1]
+    shifts = (is_only_cut * missing).reshape(4, -1)
     completed: Float[np.ndarray, '4 track'] = corners - _INWARDS.dot(shifts)
-    return completed.T, (missing[0] + missing[1]) > _ZERO
+    was_completed: Bool[np.ndarray, 'track'] = _EACH_SIDE.dot(shifts) > _ZERO
+    return completed.T, was_completed
 
 
 def reach_px(moments: Float[np.ndarray, 'track 5 4']) -> Float[np.ndarray, 'track 2']:

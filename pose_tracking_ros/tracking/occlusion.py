@@ -202,13 +202,12 @@ def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
         is_covered = covered_share > settings.max_covered_share
         appearance_is_valid = has_embedding & ~is_covered
     is_occluded = is_covered
-    if joints > 0:
+    if joints > 0 and min(count.tolist(), default=joints) <= settings.min_valid_keypoints:
         few_joints = count <= settings.min_valid_keypoints
-        if any(few_joints.tolist()):
-            appearance_is_valid = appearance_is_valid & ~few_joints
-            has_pose = is_known.any(axis=1)
-            # Joints beyond the border of the image are missing too, but nothing hides them.
-            is_occluded = is_covered | (few_joints & has_pose & ~is_cut.any(axis=1))
+        appearance_is_valid = appearance_is_valid & ~few_joints
+        has_pose = is_known.any(axis=1)
+        # Joints beyond the border of the image are missing too, but nothing hides them.
+        is_occluded = is_covered | (few_joints & has_pose & ~is_cut.any(axis=1))
     return Visibility(
         boxes=boxes,
         seen=seen,
