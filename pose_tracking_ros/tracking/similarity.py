@@ -15,7 +15,7 @@ _MEAN_SIGMA = float(np.mean(COCO_17.sigmas))
 # See `motion`. Those for embeddings are in the precision of these: mixed arithmetic is slow.
 _ZERO, _ONE, _TWO = np.array(0.0), np.array(1.0), np.array(2.0)
 _MIN_AREA = np.array(1e-9)
-_LEAST, _RIGHT_ANGLE, _MOST = (np.array(squared, np.float32) for squared in (0.0, 2.0, 4.0))
+_LEAST, _MOST = np.array(0.0, np.float32), np.array(4.0, np.float32)
 
 
 def sigmas_for(joints: int) -> Float[np.ndarray, 'joint']:
@@ -148,12 +148,11 @@ def pairwise_distance(
     a: Float[np.ndarray, 'track dim'], b: Float[np.ndarray, 'person dim']
 ) -> Float[np.ndarray, 'track person']:
     """Return Euclidean distances between embeddings of unit length, [0, 2]."""
-    products = a.dot(b.T)
+    squared = 2.0 - 2.0 * a.dot(b.T)
     # `np.clip` takes as long as all the rest for a few people.
-    distance: Float[np.ndarray, 'track person'] = _RIGHT_ANGLE - (products + products)
-    np.maximum(distance, _LEAST, out=distance)
-    np.minimum(distance, _MOST, out=distance)
-    np.sqrt(distance, out=distance)
+    distance: Float[np.ndarray, 'track person'] = np.sqrt(
+        np.minimum(np.maximum(squared, _LEAST), _MOST)
+    )
     return distance
 
 
