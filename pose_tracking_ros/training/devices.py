@@ -7,6 +7,10 @@ import os
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
+
+# From this kernel size on, the way back of a depthwise convolution is faster in float32.
+_LARGE_KERNEL = 5
 
 
 def fastest_precision() -> str:
@@ -46,3 +50,25 @@ def make_fabric(precision: str) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+class _Float32Conv2d(nn.Conv2d):
+    """A convolution computed in float32 where autocast would compute it in bfloat16."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float()).to(input.dtype)
+
+
+def speed_up_on_cpu(network: nn.Module) -> None:
+    """Compute in float32 what a CPU takes longer for in bfloat16, in place.
+
+    oneDNN has no bfloat16 kernels for the way back through depthwise convolutions with strides
+    (ten times slower: 31 against 3 ms for 144 channels of 96x96 px) or of 5x5 (2.5 times).
+    """
+    for module in network.modules():
+        # Not a subclass: it may compute something else.
+        if type(module) is not nn.Conv2d or module.groups != module.in_channels:
+            continue
+        if max(module.stride) > 1 or max(module.kernel_size) >= _LARGE_KERNEL:
+            module.__class__ = _Float32Conv2d

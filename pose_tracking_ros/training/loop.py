@@ -34,7 +34,7 @@ from pose_tracking_ros.network.weights import (
 )
 from pose_tracking_ros.training.averaging import AveragedWeights, settle_norms
 from pose_tracking_ros.training.config import OptimiserSettings, TrainingConfig
-from pose_tracking_ros.training.devices import make_fabric
+from pose_tracking_ros.training.devices import make_fabric, speed_up_on_cpu
 from pose_tracking_ros.training.journal import Journal
 from pose_tracking_ros.training.mixture import open_training_data
 from pose_tracking_ros.training.objective import Objective
@@ -86,6 +86,8 @@ class Run:
         self.batches = self._open_data(data_root)
         self.network = starting_network(config, data_root)
         freeze_first_blocks(self.network.backbone, config.optimiser.frozen_blocks)
+        if self.fabric.device.type == 'cpu':
+            speed_up_on_cpu(self.network)
         identities = self._identity_count
         objective = Objective(
             self.network,
