@@ -202,7 +202,8 @@ class Objective(nn.Module):
             else:
                 goal = torch.zeros_like(candidates[chosen])
             goals.append(goal)
-        if not boxes:
+        # No box remains either where everything lies in ignored regions.
+        if not any(map(len, boxes)):
             zero = rpn.logits.sum() * 0
             return {'person_score': _Loss(zero, False), 'person_box': _Loss(zero, False)}
         flat, positive = torch.cat(boxes), torch.cat(wanted)

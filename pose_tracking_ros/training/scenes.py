@@ -21,8 +21,6 @@ from pose_tracking_ros.training.scale_ranges import PyramidSettings
 
 # Corners x1, y1, x2, y2 on the canvas, px.
 Cell = tuple[int, int, int, int]
-# A close-up shows somebody with at least so many labelled joints.
-_MIN_CLOSE_UP_JOINTS = 6
 # Of canvases with large people, those that show four of them.
 _FOUR_SHARE = 0.6
 
@@ -38,6 +36,8 @@ class CanvasSettings:
             picture with what is around them. Most poses per pixel computed.
         large_share: share of canvases with close-ups that show two or four people instead, as
             large as people get in images.
+        min_close_up_joints: close-ups are of people with at least so many labelled joints, hidden
+            or unsure ones counted by half.
         cut_share: share of close-ups that show a part of the person only, as an image's border or
             a table would.
         hidden_share: share of close-ups of which a patch is hidden.
@@ -64,6 +64,7 @@ class CanvasSettings:
     source_weights: dict[str, float]
     sampling: Literal['composed', 'sifp'] = 'composed'
     large_share: float = 0.0
+    min_close_up_joints: float = 6.0
     paste_share: float = 0.0
     effects: CameraEffects = field(default_factory=CameraEffects)
     pyramid: PyramidSettings = field(default_factory=PyramidSettings)
@@ -130,7 +131,8 @@ class DetectionCanvases:
     def _close_up(self, canvas: np.ndarray, cell: Cell, rng: np.random.Generator) -> Labels:
         index = self.draw(rng)
         labels = self._pictures.labels(index)
-        shown = np.flatnonzero(labels.keypoints[..., 2].sum(1) >= _MIN_CLOSE_UP_JOINTS)
+        joints = labels.keypoints[..., 2].sum(1)
+        shown = np.flatnonzero(joints >= self._settings.min_close_up_joints)
         if not len(shown):
             return self._picture(canvas, cell, rng)
         person = int(rng.choice(shown))

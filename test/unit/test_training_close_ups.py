@@ -53,3 +53,9 @@ def test_large_close_ups_come_as_often_as_asked_for(pictures: PictureSet) -> Non
     # Two of five large ones show two people, each as high as the canvas.
     tallest = heights(pictures, large_share=0.5) > SIDE / 2
     assert 1 <= np.count_nonzero(tallest) <= 10
+
+
+def test_close_ups_need_enough_labelled_joints(pictures: PictureSet) -> None:
+    # Cells show whole pictures where nobody has enough joints: people are smaller in them.
+    smaller = heights(pictures, min_close_up_joints=18.0)
+    assert smaller.mean() < 0.8 * heights(pictures, min_close_up_joints=3.0).mean()

@@ -102,6 +102,19 @@ def test_unlabelled_poses_give_exactly_zero(pose_loss: str) -> None:
     assert float(found['person_score'].detach()) > 0
 
 
+def test_images_that_are_ignored_altogether_train_no_boxes() -> None:
+    labels = canvas().labels
+    labels = dataclasses.replace(
+        labels,
+        boxes=labels.boxes[:0],
+        keypoints=labels.keypoints[:0],
+        identities=labels.identities[:0],
+        ignored=np.array([[0, 0, 128, 128]], np.float32),
+    )
+    losses = losses_of(objective(), Canvas(canvas().image, labels))
+    assert {name: loss.item() for name, loss in losses.items()} == dict.fromkeys(losses, 0.0)
+
+
 def test_learnt_weights_leave_tasks_without_labels_alone() -> None:
     chosen = objective(task_weights='learnt')
     found = losses_of(chosen, canvas(identities=(-1, -1), joint_weight=0.0))
