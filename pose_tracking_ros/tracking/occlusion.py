@@ -1,16 +1,13 @@
 """Who is hidden, how much, and by whom; whether an appearance can be trusted.
 
-Two cues: the pose (FastPose §3.3.1: the number of joints the network is sure to see) and the
-boxes (whoever stands lower in the image is nearer, on any ground seen from above it).
+Two cues: the pose (FastPose §3.3.1: the number of joints the network is sure to see) and who
+covers whom (see `depth_order`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,24 +15,14 @@ from jaxtyping import Bool, Float, Int
 from pose_tracking_ros.people import KeypointState, People
 from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking.appearance import known_looks
+from pose_tracking_ros.tracking.depth_order import CoveredPairs, ShownJoints, covered_pairs
 from pose_tracking_ros.tracking.motion import cut_sides
 from pose_tracking_ros.tracking.row_sums import row_sums
-from pose_tracking_ros.tracking.similarity import box_areas, pairwise_intersection
 
-# Box bottoms closer than this share of the person's height do not tell who is nearer.
-_BOTTOM_TOLERANCE = 0.02
 # A smaller overlap with a nearer person is not what made somebody disappear.
 MIN_OCCLUDER_SHARE = 0.3
-# The smallest number above 0.
-_MORE_THAN_NOTHING = math.ulp(0.0)
-# The shares of smaller boxes are as if they were as large as this.
-_MIN_AREA_PX2 = 1e-9
-# Of no more boxes than this, Python finds sooner than NumPy that none covers another.
-_FEW = 12
-# What all callers may share, as nothing can be written to it.
-_NOBODY, _NO_SHARES = np.zeros(0, np.int64), np.zeros(0)
 # See `motion`.
-_MIN_AREA, _ORIGIN = np.array(_MIN_AREA_PX2), np.array(0.0, np.float32)
+_ORIGIN = np.array(0.0, np.float32)
 # Members of an enumeration are slow to look up, and these are needed for every image.
 _NOT_ESTIMATED, _VISIBLE, _OCCLUDED, _PREDICTED, _OUT_OF_FRAME = (
     int(state)
@@ -50,26 +37,7 @@ _NOT_ESTIMATED, _VISIBLE, _OCCLUDED, _PREDICTED, _OUT_OF_FRAME = (
 _STATES_BY_SEEN = np.array([_OCCLUDED, _VISIBLE])
 
 
-# Not frozen, like the next: made for every image, and a frozen one takes three times as long.
-@dataclass(eq=False)
-class CoveredPairs:
-    """The few pairs of boxes of which one covers some of the other.
-
-    Attributes:
-        behind: indices of the covered boxes.
-        front: indices of those that cover them.
-        share: of the covered box, (0, 1].
-    """
-
-    behind: Int[np.ndarray, 'pair']
-    front: Int[np.ndarray, 'pair']
-    share: Float[np.ndarray, 'pair']
-
-    def as_tuples(self) -> Iterator[tuple[int, int, float]]:
-        """Return who is behind, who in front, and the share, pair by pair."""
-        return zip(self.behind.tolist(), self.front.tolist(), self.share.tolist(), strict=True)
-
-
+# Not frozen: made for every image, and a frozen one takes three times as long.
 @dataclass(eq=False)
 class Visibility:
     """What of each person can be seen in one image.
@@ -105,68 +73,6 @@ def count_valid_keypoints(
     return count
 
 
-def covered_pairs(
-    boxes: Float[np.ndarray, 'box 4'],
-    others: Float[np.ndarray, 'other 4'] | None = None,
-    min_share: float = 0.0,
-) -> CoveredPairs:
-    """Return which boxes are covered by nearer ones, and to what share.
-
-    A box is nearer when its bottom is lower in the image; when the bottoms are level, when it
-    is larger. Of two equal boxes neither is nearer.
-
-    Args:
-        boxes: corner boxes, px.
-        others: those that may cover them, px; if not given, these boxes each other.
-        min_share: pairs with a smaller share are left out, [0, 1].
-    """
-    min_share = max(min_share, _MORE_THAN_NOTHING)
-    if others is None:
-        if len(boxes) <= _FEW and not _any_covered(boxes, min_share):
-            return CoveredPairs(_NOBODY, _NOBODY, _NO_SHARES)
-        shares = pairwise_intersection(boxes, boxes)
-        # What each has in common with itself: every so many-th number, row by row.
-        shares.ravel()[:: len(boxes) + 1] = 0.0
-    else:
-        shares = pairwise_intersection(boxes, others)
-    areas = box_areas(boxes)
-    # In place: with hundreds of people another matrix of this size is what takes the time.
-    shares /= np.maximum(areas, _MIN_AREA)[:, None]
-    behind, front = (shares >= min_share).nonzero()
-    share = shares[behind, front]
-    if len(behind) == 0:
-        return CoveredPairs(behind, front, share)
-    bottoms, slacks = boxes[:, 3], _bottom_slacks(boxes)
-    if others is None:
-        front_areas, front_bottoms, front_slacks = areas, bottoms, slacks
-    else:
-        front_areas, front_bottoms = box_areas(others), others[:, 3]
-        front_slacks = _bottom_slacks(others)
-    lead = front_bottoms[front] - bottoms[behind]
-    slack = np.minimum(slacks[behind], front_slacks[front])
-    is_larger = front_areas[front] > areas[behind]
-    is_nearer = (lead > slack) | (is_larger & (lead >= -slack))
-    return CoveredPairs(behind[is_nearer], front[is_nearer], share[is_nearer])
-
-
-def _any_covered(boxes: Float[np.ndarray, 'box 4'], min_share: float) -> bool:
-    """Return whether two boxes have as much in common as this share of the smaller one."""
-    for (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) in combinations(boxes.tolist(), 2):
-        if ax1 < bx2 and bx1 < ax2 and ay1 < by2 and by1 < ay2:
-            common = (min(ax2, bx2) - max(ax1, bx1)) * (min(ay2, by2) - max(ay1, by1))
-            area = min((ax2 - ax1) * (ay2 - ay1), (bx2 - bx1) * (by2 - by1))
-            if common / max(area, _MIN_AREA_PX2) >= min_share:
-                return True
-    return False
-
-
-def _bottom_slacks(boxes: Float[np.ndarray, 'box 4']) -> Float[np.ndarray, 'box']:
-    """Return how far apart bottoms may be that still count as level, px."""
-    heights = boxes[:, 3] - boxes[:, 1]
-    slacks: Float[np.ndarray, 'box'] = _BOTTOM_TOLERANCE * np.maximum(heights, 1.0)
-    return slacks
-
-
 def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
     """Judge each detected person.
 
@@ -192,7 +98,8 @@ def judge_visibility(people: People, settings: TrackerSettings) -> Visibility:
         settings.min_duplicate_iou,
         MIN_OCCLUDER_SHARE,
     )
-    covered = covered_pairs(boxes, min_share=min_share)
+    joints_shown = ShownJoints(people.keypoints, seen) if joints else None
+    covered = covered_pairs(boxes, min_share=min_share, joints=joints_shown)
     covered_share = np.zeros(len(boxes))
     is_cut = cut_sides(boxes, people.image_size)
     has_embedding = known_looks(people.embeddings)
