@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from pose_tracking_ros.evaluation.keypoints import EvaluationError
+from pose_tracking_ros.evaluation.errors import EvaluationError
 
 _MAX_SHOWN = 60
 

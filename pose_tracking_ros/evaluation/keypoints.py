@@ -15,19 +15,31 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from rich.progress import track
 
+from pose_tracking_ros.evaluation.errors import EvaluationError
+from pose_tracking_ros.evaluation.json_records import Record
 from pose_tracking_ros.inference import Engine
 from pose_tracking_ros.people import People
+from pose_tracking_ros.skeleton import COCO_17
+
+__all__ = [
+    'MIN_PERSON_SCORE',
+    'EvaluationError',
+    'KeypointReport',
+    'average_precisions',
+    'find_people',
+    'load_ground_truth',
+    'results_from_people',
+    'run_engine',
+    'score',
+]
 
 MIN_PERSON_SCORE: Final = 0.02
 """Of engines under evaluation: average precision ranks everybody, and a higher one would only cut
 the curve short."""
 
 # COCO looks at no more than 100 boxes and 20 poses per image.
+_PERSON_FIELDS = ('id', 'image_id', 'category_id', 'bbox', 'area', 'keypoints', 'num_keypoints')
 _STATS = {'bbox': {'ap': 0, 'ap50': 1, 'ap75': 2}, 'keypoints': {'ap': 0, 'ap50': 1, 'ap75': 2}}
-
-
-class EvaluationError(ValueError):
-    """The ground truth or the pictures cannot be used; names file and record."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,8 @@ def load_ground_truth(annotations: Path) -> dict[str, Any]:
     """Return a COCO keypoint file's content, checked.
 
     Raises:
-        EvaluationError: the file is missing, not JSON, or lacks what the evaluation reads.
+        EvaluationError: the file is missing, not JSON, or lacks what the evaluation reads; names
+            record and field.
     """
     if not annotations.is_file():
         raise EvaluationError(f'{annotations}: no such file; expected a COCO keypoint JSON')
@@ -80,20 +93,70 @@ def load_ground_truth(annotations: Path) -> dict[str, Any]:
         raise EvaluationError(f'{annotations}: not readable as JSON: {error}') from error
     for section, fields in (
         ('images', ('id', 'file_name', 'width', 'height')),
-        ('annotations', ('id', 'image_id', 'category_id', 'bbox', 'area', 'keypoints')),
+        ('annotations', _PERSON_FIELDS),
         ('categories', ('id',)),
     ):
         records = content.get(section) if isinstance(content, dict) else None
         if not isinstance(records, list) or not records:
             raise EvaluationError(f'{annotations}: expected a non-empty list {section!r}')
         for number, record in enumerate(records):
+            if not isinstance(record, dict):
+                raise EvaluationError(
+                    f'{annotations}: {section}[{number}]: expected an object, got {record!r:.60}'
+                )
             missing = [field for field in fields if field not in record]
             if missing:
                 raise EvaluationError(
                     f'{annotations}: {section}[{number}] lacks {", ".join(missing)}'
                 )
     checked: dict[str, Any] = content
+    _check_fields(Record(checked, str(annotations)))
     return checked
+
+
+def _check_fields(file: Record) -> None:
+    """Check what the fields of a COCO keypoint file hold.
+
+    Raises:
+        EvaluationError: names record and field, and tells what was expected.
+    """
+    categories = {category.whole('id') for category in file.records('categories')}
+    images: set[int] = set()
+    for image in file.records('images'):
+        _check_new(image, images)
+        image.text('file_name')
+        for side in ('width', 'height'):
+            if not image.number(side) > 0:
+                raise image.error(side, f'expected more than 0 px, got {image.number(side):g}')
+    people: set[int] = set()
+    for person in file.records('annotations'):
+        _check_new(person, people)
+        for name, known in (('image_id', images), ('category_id', categories)):
+            if person.whole(name) not in known:
+                raise person.error(
+                    name, f'expected one that the file lists, got {person.whole(name)}'
+                )
+        *_, width, height = person.numbers('bbox', 4).tolist()
+        if min(width, height, person.number('area')) < 0:
+            raise person.error('bbox', 'expected x, y, width, height and an area of at least 0')
+        joints = person.numbers('keypoints', 3 * len(COCO_17))
+        labelled = int(np.count_nonzero(joints[2::3]))
+        # The tool goes by this number, and passes over people who have none.
+        stated = person.whole('num_keypoints')
+        if stated != labelled:
+            raise person.error(
+                'num_keypoints',
+                f'expected {labelled}, the number of joints with a visibility above 0; '
+                f'got {stated}',
+            )
+        person.flag('iscrowd', default=False)
+
+
+def _check_new(record: Record, known: set[int]) -> None:
+    number = record.whole('id')
+    if number in known:
+        raise record.error('id', f'has been used before: {number}')
+    known.add(number)
 
 
 def results_from_people(people: People, image_id: int, category_id: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from rich.progress import track
 
-from pose_tracking_ros.evaluation.keypoints import EvaluationError
+from pose_tracking_ros.evaluation.errors import EvaluationError
 
 # <identity>_c<camera>s<sequence>_<frame>_<number>
 _NAME = re.compile(r'^(-?\d+)_c(\d+)')
@@ -87,10 +88,8 @@ def evaluate_crops(crops: Path, split: Path, embed: Embed, batch: int = 60) -> R
         EvaluationError: a file is missing or malformed, or a crop is not in the zip.
     """
     lists = _read_split(split)
-    if not crops.is_file():
-        raise EvaluationError(f'{crops}: no such file; expected a zip of crops')
     vectors: dict[str, np.ndarray] = {}
-    with zipfile.ZipFile(crops) as archive:
+    with _open_zip(crops) as archive:
         inside = {Path(name).name: name for name in archive.namelist()}
         names = sorted({*lists['query'], *lists['gallery']})
         starts = range(0, len(names), batch)
@@ -171,9 +170,24 @@ def _read_split(path: Path) -> dict[str, list[str]]:
     except ValueError as error:
         raise EvaluationError(f'{path}: not readable as JSON: {error}') from error
     for key in ('query', 'gallery'):
-        if not isinstance(content, dict) or not content.get(key):
+        names = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(names, list) or not names:
             raise EvaluationError(f'{path}: expected a non-empty list {key!r}')
+        for number, name in enumerate(names):
+            if not isinstance(name, str):
+                raise EvaluationError(
+                    f'{path}: {key}[{number}]: expected the file name of a crop, got {name!r:.60}'
+                )
     return {key: list(content[key]) for key in ('query', 'gallery')}
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    if not path.is_file():
+        raise EvaluationError(f'{path}: no such file; expected a zip of crops')
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise EvaluationError(f'{path}: not readable as zip: {error}') from error
 
 
 def _read_crop(
@@ -181,7 +195,10 @@ def _read_crop(
 ) -> UInt8[np.ndarray, 'height width 3']:
     if name not in inside:
         raise EvaluationError(f'{crops}: holds no {name}, which the split names')
-    data = np.frombuffer(archive.read(inside[name]), np.uint8)
+    try:
+        data = np.frombuffer(archive.read(inside[name]), np.uint8)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise EvaluationError(f'{crops}: {name} is damaged: {error}') from error
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
         raise EvaluationError(f'{crops}: {name} is not a readable picture')

@@ -118,6 +118,56 @@ def test_joints_not_estimated_are_finite_in_the_results() -> None:
         (lambda c: c['annotations'].clear(), "expected a non-empty list 'annotations'"),
         (lambda c: c['annotations'][1].pop('area'), r'annotations\[1\] lacks area'),
         (lambda c: c['images'][0].pop('file_name'), r'images\[0\] lacks file_name'),
+        (lambda c: c['annotations'].append(7), r'annotations\[3\]: expected an object, got 7'),
+        (
+            lambda c: c['images'][0].update(id='5'),
+            r"images\[0\]: id: expected a whole number, got '5'",
+        ),
+        (
+            lambda c: c['images'].append(dict(c['images'][0])),
+            r'images\[1\]: id: has been used before: 5',
+        ),
+        (lambda c: c['images'][0].update(width=0), r'images\[0\]: width: expected more than 0'),
+        (
+            lambda c: c['annotations'][2].update(image_id=6),
+            r'annotations\[2\]: image_id: expected one that the file lists, got 6',
+        ),
+        (
+            lambda c: c['annotations'][0].update(category_id=3),
+            r'annotations\[0\]: category_id: expected one that the file lists, got 3',
+        ),
+        (
+            lambda c: c['annotations'][1].update(id=1),
+            r'annotations\[1\]: id: has been used before: 1',
+        ),
+        (
+            lambda c: c['annotations'][1]['bbox'].pop(),
+            r'annotations\[1\]: bbox: expected 4 finite numbers, got 3',
+        ),
+        (
+            lambda c: c['annotations'][1].update(bbox=[1, 2, -3, 4]),
+            r'annotations\[1\]: bbox: expected x, y, width, height',
+        ),
+        (
+            lambda c: c['annotations'][1].update(area='large'),
+            r"annotations\[1\]: area: expected a finite number, got 'large'",
+        ),
+        (
+            lambda c: c['annotations'][1]['keypoints'].append(1),
+            r'annotations\[1\]: keypoints: expected 51 finite numbers, got 52',
+        ),
+        (
+            lambda c: c['annotations'][1].update(num_keypoints=0),
+            r'annotations\[1\]: num_keypoints: expected 17, the number of joints',
+        ),
+        (
+            lambda c: c['annotations'][1].pop('num_keypoints'),
+            r'annotations\[1\] lacks num_keypoints',
+        ),
+        (
+            lambda c: c['annotations'][1].update(iscrowd='no'),
+            r'annotations\[1\]: iscrowd: expected true or false',
+        ),
     ],
 )
 def test_malformed_ground_truth(tmp_path: Path, damage: Any, message: str) -> None:
@@ -161,6 +211,18 @@ def test_command_writes_the_figures(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert 'box_ap50' in capsys.readouterr().out
     assert 'curves' not in report
     assert cv2.imread(str(out.with_suffix('.png'))) is not None
+
+
+def test_command_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    annotations = tmp_path / 'truth.json'
+    content = truth()
+    content['annotations'][2]['keypoints'] = 'none'
+    annotations.write_text(json.dumps(content))
+    assert main(['keypoints', '--annotations', str(annotations), '--images', str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f'error: {annotations}: annotations[2]: keypoints: expected 51 finite numbers, '
+        "got 'none'\n"
+    )
 
 
 def test_command_with_missing_input(capsys: pytest.CaptureFixture[str]) -> None:

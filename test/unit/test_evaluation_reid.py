@@ -147,7 +147,13 @@ def test_missing_crop_is_named(files: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize(
     ('content', 'message'),
-    [('{', 'not readable as JSON'), ('{"query": ["a"]}', "non-empty list 'gallery'")],
+    [
+        ('{', 'not readable as JSON'),
+        ('{"query": ["a"]}', "non-empty list 'gallery'"),
+        ('{"query": "a", "gallery": ["b"]}', "non-empty list 'query'"),
+        ('[]', "non-empty list 'query'"),
+        ('{"query": ["a", 7], "gallery": ["b"]}', r'query\[1\]: expected the file name .* got 7'),
+    ],
 )
 def test_malformed_split(files: tuple[Path, Path], content: str, message: str) -> None:
     crops, split = files
@@ -161,6 +167,19 @@ def test_missing_files(files: tuple[Path, Path], tmp_path: Path) -> None:
         evaluate_crops(tmp_path / 'none.zip', files[1], brightness)
     with pytest.raises(EvaluationError, match='no such file'):
         evaluate_crops(files[0], tmp_path / 'none.json', brightness)
+
+
+def test_malformed_zip(files: tuple[Path, Path]) -> None:
+    crops, split = files
+    whole = crops.read_bytes()
+    # The first crop's data follow 30 bytes of header and the name.
+    start = 30 + len('crops/0001_c1s1_0_0.png')
+    crops.write_bytes(whole[: start + 20] + b'????' + whole[start + 24 :])
+    with pytest.raises(EvaluationError, match=r'crops\.zip: 0001_c1s1_0_0\.png is damaged'):
+        evaluate_crops(crops, split, brightness)
+    crops.write_bytes(b'PK' + whole[:100])
+    with pytest.raises(EvaluationError, match=r'crops\.zip: not readable as zip'):
+        evaluate_crops(crops, split, brightness)
 
 
 def test_matching_curve_is_drawn(tmp_path: Path) -> None:
