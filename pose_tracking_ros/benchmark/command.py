@@ -14,13 +14,14 @@ from rich.progress import track
 
 from pose_tracking_ros.benchmark.contestants import BenchmarkError
 from pose_tracking_ros.benchmark.machine import describe, load_average
-from pose_tracking_ros.benchmark.plan import PEERS, Plan
+from pose_tracking_ros.benchmark.plan import GROWTH_SIZES, PEERS, Plan
 from pose_tracking_ros.benchmark.plots import draw
 from pose_tracking_ros.benchmark.report import Report, page, rich_tables
 from pose_tracking_ros.benchmark.run import IMAGE_SIZE, Bench
 from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.loading import DeviceError, choose_device
 from pose_tracking_ros.inference.model_cache import CacheError
+from pose_tracking_ros.inference.processor import PRECISIONS, Precision, Processor
 from pose_tracking_ros.inference.runtimes import candidates
 from pose_tracking_ros.network.presets import PRESETS
 from pose_tracking_ros.network.weights import WeightsError
@@ -60,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--engines', nargs='+', choices=_ENGINES, help='default: all that are installed'
     )
+    parser.add_argument(
+        '--precisions',
+        nargs='+',
+        choices=PRECISIONS,
+        help='default: f32, and bf16 on a CPU that has it',
+    )
     parser.add_argument('--people', type=int, nargs='+', default=[1, 5, 20])
     parser.add_argument(
         '--sizes',
@@ -74,6 +81,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--threads', type=int, default=1, help='CPU threads of every network')
     parser.add_argument('--rounds', type=int, default=10, help='turns of every case')
     parser.add_argument('--clip', type=Path, help='take pictures of this video')
+    parser.add_argument(
+        '--growth-sizes',
+        type=int,
+        nargs='+',
+        default=list(GROWTH_SIZES),
+        help='likewise, for growth laws',
+    )
+    parser.add_argument(
+        '--coco',
+        type=Path,
+        help='folder with annotations.json and images/: compare the accuracy of all engines',
+    )
     parser.add_argument('--no-growth', action='store_true', help='without growth laws')
     parser.add_argument('--no-steps', action='store_true', help='without single steps')
     parser.add_argument(
@@ -86,6 +105,8 @@ def _measure(
     options: argparse.Namespace, console: Console, arguments: list[str]
 ) -> dict[str, object]:
     device, _ = choose_device(options.device)
+    command = shlex.join(['python', '-m', 'pose_tracking_ros.benchmark', *arguments])
+    report = Report(command, describe(), {})
     plan = Plan(
         presets=tuple(options.presets),
         engines=tuple(options.engines or candidates(device)),
@@ -99,14 +120,18 @@ def _measure(
         clip=options.clip,
         growth=not options.no_growth,
         steps=not options.no_steps,
+        precisions=tuple(options.precisions or _precisions(device.type, report)),
+        growth_sizes=tuple(options.growth_sizes),
+        coco=options.coco,
     )
     if options.clip is None:
         pictures = f'{IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, K rendered people'
     else:
         pictures = options.clip.name
-    conditions = {
+    report.conditions |= {
         'pictures': pictures,
         'usual_size_px': plan.usual_size_px,
+        'growth_sizes_px': list(plan.growth_sizes),
         'rounds': plan.rounds,
         'turns': (
             'every case once per round, in changing order; the first run of a turn is not '
@@ -114,19 +139,28 @@ def _measure(
         ),
         'load_average_before': round(load_average(), 2),
     }
-    command = shlex.join(['python', '-m', 'pose_tracking_ros.benchmark', *arguments])
-    report = Report(command, describe(), conditions)
 
     def progress(rounds: Iterable[int], told: str) -> Iterable[int]:
         return track(rounds, description=told, console=console, transient=True)
 
     Bench(plan, report, progress).run()
-    conditions['load_average_after'] = round(load_average(), 2)
+    report.conditions['load_average_after'] = round(load_average(), 2)
     content = report.content()
     for table in rich_tables(content):
         # A folded table would be unreadable; a narrow terminal breaks the lines.
         Console(width=max(console.width, _TABLE_WIDTH)).print(table, soft_wrap=True)
     return content
+
+
+def _precisions(device_type: str, report: Report) -> list[Precision]:
+    """Return the precisions worth measuring; the report tells why one is not."""
+    if device_type != 'cpu':
+        return ['f32']
+    gap = Processor.here().bfloat16_gap
+    if gap:
+        report.skipped['bf16'] = gap
+        return ['f32']
+    return ['f32', 'bf16']
 
 
 def _write(content: dict[str, object], path: Path, console: Console) -> None:

@@ -83,8 +83,9 @@ class Facts:
 
     @property
     def label(self) -> str:
-        """Return name and engine."""
-        return f'{self.name} ({self.engine})'
+        """Return name and engine, and the precision where it is a lower one."""
+        lower = '' if self.precision == 'f32' else f', {self.precision}'
+        return f'{self.name} ({self.engine}{lower})'
 
 
 class Contestant(Protocol):

@@ -18,6 +18,9 @@ class GrowthLaw:
         ms_per_person: c, ms.
         r2: share of the variance of T that the law explains; 1 is all of it.
         points: measured combinations.
+        constant_ms: what every image costs besides, if the law is given a constant; it then has
+            other coefficients.
+        r2_with_constant: of that law.
     """
 
     us_per_pixel: float
@@ -25,6 +28,8 @@ class GrowthLaw:
     ms_per_person: float
     r2: float
     points: int
+    constant_ms: float
+    r2_with_constant: float
 
     def predict_s(
         self,
@@ -64,13 +69,29 @@ def fit_growth(
             'growth law: expected at least 4 points that differ in pixels, proposals and people '
             f'independently, got {len(terms)}'
         )
-    found = np.linalg.lstsq(terms / scale, times_s, rcond=None)[0] / scale
-    spread = np.square(times_s - times_s.mean()).sum()
-    rest = np.square(times_s - terms @ found).sum()
+    found, r2 = _least_squares(terms, scale, times_s)
+    ones = np.ones((len(terms), 1))
+    with_constant, r2_with_constant = _least_squares(
+        np.hstack([terms, ones]), np.append(scale, 1.0), times_s
+    )
     return GrowthLaw(
         us_per_pixel=float(1e6 * found[0]),
         ms_per_proposal=float(1e3 * found[1]),
         ms_per_person=float(1e3 * found[2]),
-        r2=float(1 - rest / spread) if spread > 0 else float(rest < 1e-18),
+        r2=r2,
         points=len(terms),
+        constant_ms=float(1e3 * with_constant[3]),
+        r2_with_constant=r2_with_constant,
     )
+
+
+def _least_squares(
+    terms: Float[np.ndarray, 'point term'],
+    scale: Float[np.ndarray, 'term'],
+    times_s: Float[np.ndarray, 'point'],
+) -> tuple[Float[np.ndarray, 'term'], float]:
+    """Return the coefficients, and the share of the variance that they explain."""
+    found = np.linalg.lstsq(terms / scale, times_s, rcond=None)[0] / scale
+    spread = np.square(times_s - times_s.mean()).sum()
+    rest = np.square(times_s - terms @ found).sum()
+    return found, float(1 - rest / spread) if spread > 0 else float(rest < 1e-18)

@@ -5,49 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import re
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import torch
 
-# Multiplies bfloat16 in hardware; any of them will do.
-_BF16_FLAGS = ('avx512_bf16', 'amx_bf16')
-_TOLD_FLAGS = ('avx2', 'avx512f', 'avx512_vnni', *_BF16_FLAGS)
-
-
-@dataclass(frozen=True)
-class Processor:
-    """The CPU as the system tells it.
-
-    Attributes:
-        model: name.
-        cores: that this process may use.
-        flags: instruction sets that matter here.
-    """
-
-    model: str
-    cores: int
-    flags: tuple[str, ...]
-
-    @classmethod
-    def here(cls, cpuinfo: Path = Path('/proc/cpuinfo')) -> Processor:
-        """Return this machine's; where the system tells no name, its architecture."""
-        text = cpuinfo.read_text() if cpuinfo.is_file() else ''
-        names = re.findall(r'^model name\s*:\s*(.+)$', text, re.MULTILINE)
-        flags = set(' '.join(re.findall(r'^(?:flags|Features)\s*:\s*(.+)$', text, re.M)).split())
-        cores = len(os.sched_getaffinity(0))
-        model = names[0].strip() if names else platform.machine()
-        return cls(model, cores, tuple(flag for flag in _TOLD_FLAGS if flag in flags))
-
-    @property
-    def bfloat16_gap(self) -> str:
-        """Why bfloat16 is not measured; empty where the processor multiplies it."""
-        if any(flag in self.flags for flag in _BF16_FLAGS):
-            return ''
-        return f'{self.model} has neither AVX512-BF16 nor AMX: bfloat16 would be emulated'
+from pose_tracking_ros.inference.processor import Processor
 
 
 def describe() -> dict[str, Any]:

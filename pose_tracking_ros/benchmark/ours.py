@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from pose_tracking_ros.benchmark.contestants import Facts, Stopwatch
 from pose_tracking_ros.inference.loading import choose_device
 from pose_tracking_ros.inference.network_engine import NetworkEngine
+from pose_tracking_ros.inference.processor import Precision
 from pose_tracking_ros.inference.runtimes import Job, build, network_of
 from pose_tracking_ros.network.parts import Parts
 from pose_tracking_ros.network.presets import build_network
@@ -46,21 +47,20 @@ class OurNetwork:
 
     Args:
         settings: preset, weights, engine, device and threads; the engine is not `auto`.
-        bfloat16: compute in bfloat16, by torch's autocast; for the engine `torch`.
+        precision: of the arithmetic inside of the parts.
 
     Raises:
         WeightsError: the checkpoint is missing, damaged, or for another network.
         DeviceError: the device is not there.
-        EngineError: the engine cannot run here.
+        EngineError: the engine cannot run here, or not so precisely.
         CacheError: the engine's cache folder cannot be written.
     """
 
-    def __init__(self, settings: NetworkSettings, bfloat16: bool = False) -> None:
+    def __init__(self, settings: NetworkSettings, precision: Precision = 'f32') -> None:
         device, _ = choose_device(settings.device)
         network, provenance = network_of(settings)
-        job = Job(network, provenance, settings, device, _LOG.info)
+        job = Job(network, provenance, settings, device, _LOG.info, precision)
         runtime = build(settings.engine, job)
-        self._bfloat16, self._device_type = bfloat16, device.type
         self._clock = Stopwatch()
         self.pixels, self.proposals = 0, 0
         timed = replace(runtime, parts=self._timed(runtime.parts))
@@ -71,7 +71,7 @@ class OurNetwork:
             engine=settings.engine,
             device=str(device),
             threads=settings.threads,
-            precision='bf16' if bfloat16 else 'f16' if runtime.half else 'f32',
+            precision='f16' if runtime.half else precision,
         )
 
     def prepare(self, people: int, long_side_px: int, proposals: int | None = None) -> None:
@@ -109,11 +109,7 @@ class OurNetwork:
                 if stage == 'box head':
                     self.proposals = len(inputs[0])
                 self._clock.lap(before)
-                if self._bfloat16:
-                    with torch.autocast(self._device_type, torch.bfloat16):
-                        outputs = run(*inputs)
-                else:
-                    outputs = run(*inputs)
+                outputs = run(*inputs)
                 self._clock.lap(stage)
                 return outputs
 

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from pose_tracking_ros.benchmark.contestants import BenchmarkError
+from pose_tracking_ros.inference.processor import Precision
+from pose_tracking_ros.inference.runtimes import BFLOAT16_ENGINES
 from pose_tracking_ros.settings import NetworkSettings
+
+GROWTH_SIZES = (320, 640, 960)
+"""Sizes of growth laws, px: each has more than twice the pixels of the one before."""
 
 PEERS = ('two-network', 'torchvision')
 """Other programs that can be measured beside ours."""
+
+
+class Program(NamedTuple):
+    """One of our networks, and what runs it.
+
+    Attributes:
+        preset: architecture.
+        engine: by name, not `auto`.
+        precision: of the arithmetic.
+    """
+
+    preset: str
+    engine: str
+    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -29,6 +50,9 @@ class Plan:
         clip: video that gives the pictures; None renders people.
         growth: whether growth laws are measured.
         steps: whether single steps are measured.
+        precisions: of all networks.
+        growth_sizes: longer sides at which growth laws are measured, px.
+        coco: folder of labelled pictures, see `accuracy.CocoFolder`; None measures no accuracy.
     """
 
     presets: tuple[str, ...]
@@ -43,6 +67,9 @@ class Plan:
     clip: Path | None
     growth: bool = True
     steps: bool = True
+    precisions: tuple[Precision, ...] = ('f32',)
+    growth_sizes: tuple[int, ...] = GROWTH_SIZES
+    coco: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -50,10 +77,11 @@ class Plan:
         Raises:
             BenchmarkError: nothing to measure, or a peer lacks its files.
         """
-        if min(self.people, default=0) < 1 or min(self.sizes, default=0) < 64:
+        if min(self.people, default=0) < 1 or min((*self.sizes, *self.growth_sizes)) < 64:
             raise BenchmarkError(
                 'benchmark: expected at least one number of people, from 1 up, and one size, from '
-                f'64 px up; got people {list(self.people)}, sizes {list(self.sizes)}'
+                f'64 px up; got people {list(self.people)}, sizes {list(self.sizes)}, of growth '
+                f'{list(self.growth_sizes)}'
             )
         if self.rounds < 1 or self.threads < 1:
             raise BenchmarkError(
@@ -66,6 +94,20 @@ class Plan:
                 'tinypose_256_192: .xml and .bin), got none; name it with --teachers DIR, or '
                 'leave this peer out (--peers)'
             )
+
+    def programs(self, presets: tuple[str, ...] | None = None) -> list[Program]:
+        """Return each preset by every engine, in every precision that the engine has.
+
+        Args:
+            presets: other ones than the plan's.
+        """
+        return [
+            Program(preset, engine, precision)
+            for preset, engine, precision in product(
+                self.presets if presets is None else presets, self.engines, self.precisions
+            )
+            if precision != 'bf16' or engine in BFLOAT16_ENGINES
+        ]
 
     @property
     def usual_size_px(self) -> int:

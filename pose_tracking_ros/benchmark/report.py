@@ -8,6 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from pose_tracking_ros.benchmark.accuracy import Accuracy
 from pose_tracking_ros.benchmark.contestants import HOW_K_IS_FIXED, STAGES
 from pose_tracking_ros.benchmark.growth import GrowthLaw
 from pose_tracking_ros.benchmark.rounds import Case, Percentiles, Ratio
@@ -15,6 +16,9 @@ from pose_tracking_ros.benchmark.rounds import Case, Percentiles, Ratio
 SCHEMA = 'pose_tracking_ros/benchmark/1'
 # Below, next to nothing else runs.
 _QUIET_LOAD = 0.5
+_GROWTH_COLUMNS = (
+    'a µs/px', 'b ms/proposal', 'c ms/person', 'R²', 'points', 'constant ms', 'R² with it',
+)  # fmt: skip
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Report:
         measurements: one record per case.
         costs: single steps, p50/p95/p99 in ms by name.
         growth: laws by contestant.
+        accuracy: average precision by contestant, see `accuracy.compare`.
         ratios: by name.
         meanings: what is over what, by name of the ratio.
         skipped: what was not measured, and why.
@@ -39,6 +44,7 @@ class Report:
     measurements: list[dict[str, Any]] = field(default_factory=list)
     costs: dict[str, Percentiles] = field(default_factory=dict)
     growth: dict[str, GrowthLaw] = field(default_factory=dict)
+    accuracy: dict[str, Accuracy] = field(default_factory=dict)
     ratios: dict[str, Ratio] = field(default_factory=dict)
     meanings: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -82,6 +88,7 @@ class Report:
             },
             'ratio_meanings': self.meanings,
             'growth': {name: asdict(law) for name, law in self.growth.items()},
+            'accuracy': {name: asdict(one) for name, one in self.accuracy.items()},
             'costs_ms': {name: asdict(cost) for name, cost in self.costs.items()},
             'skipped': self.skipped,
             'measurements': self.measurements,
@@ -160,7 +167,7 @@ def ratio_rows(content: dict[str, Any]) -> list[list[str]]:
 
 def growth_rows(content: dict[str, Any]) -> list[list[str]]:
     """Return the growth laws as rows, the header first."""
-    rows = [['growth law', 'a µs/px', 'b ms/proposal', 'c ms/person', 'R²', 'points']]
+    rows = [['growth law', *_GROWTH_COLUMNS]]
     for name, law in content['growth'].items():
         rows.append(
             [
@@ -170,6 +177,25 @@ def growth_rows(content: dict[str, Any]) -> list[list[str]]:
                 f'{law["ms_per_person"]:.2f}',
                 f'{law["r2"]:.3f}',
                 str(law['points']),
+                f'{law["constant_ms"]:.1f}',
+                f'{law["r2_with_constant"]:.3f}',
+            ]
+        )
+    return rows
+
+
+def accuracy_rows(content: dict[str, Any]) -> list[list[str]]:
+    """Return average precisions as rows, the header first."""
+    rows = [['program (engine)', 'boxes', 'against eager', 'keypoints', 'against eager', 'images']]
+    for name, one in content['accuracy'].items():
+        rows.append(
+            [
+                name,
+                f'{100 * one["box_ap"]:.2f}',
+                f'{100 * one["box_ap_change"]:+.2f}',
+                f'{100 * one["keypoint_ap"]:.2f}',
+                f'{100 * one["keypoint_ap_change"]:+.2f}',
+                str(one['images']),
             ]
         )
     return rows
@@ -202,6 +228,7 @@ def all_rows(content: dict[str, Any]) -> dict[str, list[list[str]]]:
     tables |= {
         'Ratios of time': ratio_rows(content),
         'T = a · pixels + b · proposals + c · people': growth_rows(content),
+        'Average precision, %': accuracy_rows(content),
         'Single steps': cost_rows(content),
         'Left out': skipped_rows(content),
     }
@@ -241,7 +268,7 @@ def page(content: dict[str, Any], pictures: dict[str, str]) -> str:
         '```',
         '',
         *_warning(content),
-        *(f'- {name.replace("_", " ")}: {value}' for name, value in conditions.items()),
+        *(f'- {name.replace("_", " ")}: {_told(value)}' for name, value in conditions.items()),
         *(
             f'- {name.replace("_", " ")}: {_told(value)}'
             for name, value in machine.items()

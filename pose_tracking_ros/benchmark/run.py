@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from pose_tracking_ros.benchmark.accuracy import CocoFolder, compare
 from pose_tracking_ros.benchmark.contestants import (
     AfterNetwork,
     Contestant,
-    Facts,
     Stopwatch,
 )
 from pose_tracking_ros.benchmark.energy import find_meter, joules_per_run
 from pose_tracking_ros.benchmark.growth import GrowthLaw, fit_growth
-from pose_tracking_ros.benchmark.machine import Processor
 from pose_tracking_ros.benchmark.ours import OurNetwork, weights_for
-from pose_tracking_ros.benchmark.plan import Plan
+from pose_tracking_ros.benchmark.plan import Plan, Program
+from pose_tracking_ros.benchmark.ratios import RIVAL, RIVAL_PEOPLE, add_ratios
 from pose_tracking_ros.benchmark.report import Report
-from pose_tracking_ros.benchmark.rounds import Case, ratio_of, take_turns
+from pose_tracking_ros.benchmark.rounds import Case, take_turns
 from pose_tracking_ros.benchmark.scenes import clip_pictures, group_scene, people_in_view
 from pose_tracking_ros.benchmark.steps import SingleSteps
 from pose_tracking_ros.benchmark.torchvision_peer import KeypointRCNN
@@ -37,8 +37,6 @@ from pose_tracking_ros.skeleton import COCO_17
 
 IMAGE_SIZE = (1280, 720)
 _CLIP_PICTURES = 8
-# The paper's network beside torchvision's, which is of its kind.
-_RIVAL, RIVAL_PEOPLE = 'fastpose-18', 5
 _LEAST_STEP_ROUNDS = 5
 
 Progress = Callable[[Iterable[int], str], Iterable[int]]
@@ -70,11 +68,9 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
             self._folder = Path(folder)
             # What may be missing comes first: networks take seconds to build.
+            coco = CocoFolder(self.plan.coco, self.plan) if self.plan.coco else None
             cases = self._two_networks()
-            networks = {
-                (preset, engine): self._network(preset, engine)
-                for preset, engine in product(self.plan.presets, self.plan.engines)
-            }
+            networks = {program: self._network(program) for program in self.plan.programs()}
             cases += [
                 self._case(network, people, size)
                 for network in networks.values()
@@ -82,26 +78,29 @@ class Bench:
                 for size in self.plan.sizes
             ]
             if 'torchvision' in self.plan.peers:
-                cases += self._all_rivals(networks)
+                cases += self._rivals(networks)
             self._measure(cases, 'comparing')
             self._add(cases)
-            self._compare(cases)
+            add_ratios(self.report, self.plan, cases)
             if self.plan.growth:
-                for (preset, engine), network in networks.items():
-                    self.report.growth[f'{preset} ({engine})'] = self._growth(preset, network)
+                for program, network in networks.items():
+                    law = self._growth(program.preset, network)
+                    self.report.growth[network.facts.label] = law
+            if coco is not None:
+                self._accuracy(networks, coco)
             if self.plan.steps:
                 self._single_steps(networks)
 
-    def _network(self, preset: str, engine: str, bfloat16: bool = False) -> OurNetwork:
+    def _network(self, program: Program) -> OurNetwork:
         return OurNetwork(
             NetworkSettings(
-                preset=preset,
-                weights=weights_for(preset, self._folder),
-                engine=engine,
+                preset=program.preset,
+                weights=weights_for(program.preset, self._folder),
+                engine=program.engine,
                 device=self.plan.device,
                 threads=self.plan.threads,
             ),
-            bfloat16,
+            program.precision,
         )
 
     def _case(self, contestant: Contestant, people: int, size: int) -> Case:
@@ -127,16 +126,11 @@ class Bench:
         if 'two-network' not in plan.peers:
             return []
         assert plan.teachers is not None
-        peer = TwoNetworks(plan.teachers, plan.threads)
-        return [self._case(peer, people, plan.usual_size_px) for people in plan.people]
-
-    def _all_rivals(self, networks: dict[tuple[str, str], OurNetwork]) -> list[Case]:
-        cases = self._rivals(networks, bfloat16=False)
-        gap = Processor.here().bfloat16_gap
-        if self.device.type == 'cpu' and gap:
-            self.report.skipped['fastpose18_over_torchvision_bf16'] = gap
-            return cases
-        return cases + self._rivals(networks, bfloat16=True)
+        peers = [TwoNetworks(plan.teachers, plan.threads, one) for one in plan.precisions]
+        return [
+            self._case(peer, people, plan.usual_size_px)
+            for peer, people in product(peers, plan.people)
+        ]
 
     def _add(self, cases: list[Case]) -> None:
         meter = find_meter()
@@ -150,15 +144,18 @@ class Bench:
             joules = joules_per_run(meter, case.run_once) if meter and is_seen else None
             self.report.add_case(case, joules)
 
-    def _rivals(self, networks: dict[tuple[str, str], OurNetwork], bfloat16: bool) -> list[Case]:
+    def _rivals(self, networks: dict[Program, OurNetwork]) -> list[Case]:
         """Return torchvision's network and the paper's, unless that is measured anyway."""
         size = self.plan.usual_size_px
-        theirs = KeypointRCNN(self.device, self.plan.threads, bfloat16)
-        cases = [self._case(theirs, RIVAL_PEOPLE, size)]
-        known = None if bfloat16 else networks.get((_RIVAL, 'torch'))
-        if known is None or RIVAL_PEOPLE not in self.plan.people:
-            rival = known or self._network(_RIVAL, 'torch', bfloat16)
-            cases.append(self._case(rival, RIVAL_PEOPLE, size))
+        cases = [
+            self._case(KeypointRCNN(self.device, self.plan.threads, precision), RIVAL_PEOPLE, size)
+            for precision in self.plan.precisions
+        ]
+        for program in self.plan.programs((RIVAL,)):
+            known = networks.get(program)
+            if known is None or RIVAL_PEOPLE not in self.plan.people:
+                rival = known or self._network(program)
+                cases.append(self._case(rival, RIVAL_PEOPLE, size))
         return cases
 
     def _measure(self, cases: list[Case], told: str) -> None:
@@ -166,62 +163,14 @@ class Bench:
             case.prepare()
         take_turns(cases, self.progress(range(self.plan.rounds), told))
 
-    def _compare(self, cases: list[Case]) -> None:
-        """Add the ratios between programs."""
-        size = self.plan.usual_size_px
-
-        def find(name: str, engine: str, people: int, precision: str = '') -> Case | None:
-            return next(
-                (
-                    case
-                    for case in cases
-                    if (case.facts.name, case.facts.engine) == (name, engine)
-                    and (case.people, case.long_side_px) == (people, size)
-                    and precision in ('', case.facts.precision)
-                ),
-                None,
-            )
-
-        # Two programs by the same runtime, where there is a choice.
-        first = 'openvino' if 'openvino' in self.plan.engines else self.plan.engines[0]
-        for engine in self.plan.engines:
-            suffix = '' if engine == first else f'_{engine}'
-            for people in self.plan.people:
-                peer, ours = find('two-network', 'openvino', people), find('lite', engine, people)
-                if peer and ours:
-                    self.report.add_ratio(
-                        f'two_network_over_lite{suffix}_at_{people}',
-                        ratio_of(peer, ours),
-                        f'{_told(peer.facts)} over {_told(ours.facts)}, image to message, '
-                        f'{people} people',
-                    )
-            low, high = min(self.plan.people), max(self.plan.people)
-            few, many = find('lite', engine, low), find('lite', engine, high)
-            if few and many and low < high:
-                self.report.add_ratio(
-                    f'lite{suffix}_{high}_over_{low}',
-                    ratio_of(many, few),
-                    f'{_told(few.facts)}: {high} people over {low}, image to message',
-                )
-        for precision in ('f32', 'bf16'):
-            theirs = find('torchvision', 'torch', RIVAL_PEOPLE, precision)
-            rival = find(_RIVAL, 'torch', RIVAL_PEOPLE, precision)
-            if theirs and rival:
-                self.report.add_ratio(
-                    f'fastpose18_over_torchvision_{precision}',
-                    ratio_of(rival, theirs),
-                    f'{_told(rival.facts)}, over keypointrcnn_resnet50_fpn, same input of '
-                    f'{rival.pixels} px, {RIVAL_PEOPLE} people; proposals: '
-                    f'{rival.proposals} and {theirs.proposals}',
-                )
-
     def _growth(self, preset: str, network: OurNetwork) -> GrowthLaw:
-        sizes = self.plan.sizes if len(self.plan.sizes) > 1 else (320, 448, 640)
         most = proposals_of(preset)
         counts = self.plan.people if len(self.plan.people) > 1 else (1, 5, 20)
         cases = [
             self._case(_WithProposals(network, proposals), people, size)
-            for size, proposals, people in product(sizes, (most // 4, most // 2, most), counts)
+            for size, proposals, people in product(
+                self.plan.growth_sizes, (most // 4, most // 2, most), counts
+            )
             if people <= proposals
         ]
         self._measure(cases, f'growth of {network.facts.label}')
@@ -233,6 +182,16 @@ class Bench:
             np.array([case.totals_s.min() for case in cases]),
         )
 
+    def _accuracy(self, networks: dict[Program, OurNetwork], coco: CocoFolder) -> None:
+        shipped = []
+        for program in networks:
+            if weights_for(program.preset, self._folder) == 'default':
+                shipped.append(program)
+            else:
+                self.report.skipped[f'accuracy of {program.preset}'] = 'no weights are shipped'
+        for program, accuracy in compare(shipped, coco.measure).items():
+            self.report.accuracy[networks[program].facts.label] = accuracy
+
     def _message_maker(self) -> Callable[[FrameResult], bytes] | None:
         try:
             from pose_tracking_ros.ros.message_cost import message_makers
@@ -243,7 +202,7 @@ class Bench:
             return None
         return message_makers(COCO_17).poses
 
-    def _single_steps(self, networks: dict[tuple[str, str], OurNetwork]) -> None:
+    def _single_steps(self, networks: dict[Program, OurNetwork]) -> None:
         plan, rounds = self.plan, max(_LEAST_STEP_ROUNDS, self.plan.rounds)
         image = group_scene(RIVAL_PEOPLE, IMAGE_SIZE).render(0)
         steps = SingleSteps(self.report, rounds)
@@ -251,16 +210,12 @@ class Bench:
         steps.preprocessing(image, plan.usual_size_px)
         if self._message is not None:
             steps.messages()
-        network = networks.get(('lite', 'torch'))
+        network = networks.get(Program('lite', 'torch', 'f32'))
         if network is None or self.device.type != 'cpu':
             self.report.skipped['two_threads_over_one_loaded'] = 'needs lite by torch on the CPU'
         else:
             network.prepare(RIVAL_PEOPLE, plan.usual_size_px)
             steps.threads(network, image, RIVAL_PEOPLE)
-
-
-def _told(facts: Facts) -> str:
-    return f'{facts.label}, {facts.precision}, {facts.threads} thread(s)'
 
 
 class _WithProposals:

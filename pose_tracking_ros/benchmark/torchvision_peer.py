@@ -9,6 +9,7 @@ from torchvision.models.detection import keypointrcnn_resnet50_fpn
 
 from pose_tracking_ros.benchmark.contestants import Facts, Stopwatch
 from pose_tracking_ros.inference.letterbox import Letterbox
+from pose_tracking_ros.inference.processor import Precision
 from pose_tracking_ros.network.model import SIZE_STEP_PX
 from pose_tracking_ros.people import People
 
@@ -22,10 +23,10 @@ class KeypointRCNN:
     Args:
         device: where to run.
         threads: to be stated; torch's own setting counts.
-        bfloat16: compute in bfloat16, by torch's autocast.
+        precision: of its arithmetic; bf16 by torch's autocast.
     """
 
-    def __init__(self, device: torch.device, threads: int, bfloat16: bool = False) -> None:
+    def __init__(self, device: torch.device, threads: int, precision: Precision = 'f32') -> None:
         torch.manual_seed(0)
         self._model = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None)
         self._model.eval().to(device)
@@ -36,8 +37,6 @@ class KeypointRCNN:
         # No score is below -1, no overlap above 1.
         heads.score_thresh, heads.nms_thresh = -1.0, 1.0
         self._device = device
-        self._bfloat16 = bfloat16
-        precision = 'bf16' if bfloat16 else 'f32'
         self.facts = Facts('torchvision', 'torch', str(device), threads, precision)
         self.pixels, self.proposals = 0, 0
         self._long_side_px = 0
@@ -54,8 +53,9 @@ class KeypointRCNN:
         model, padded = self._model, letterbox.padded_size
         # The same input as ours: its own scaling has nothing left to do.
         model.transform.min_size, model.transform.max_size = (min(padded),), max(padded)
-        precision = torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16)
-        with torch.inference_mode(), precision:
+        is_low = self.facts.precision == 'bf16'
+        arithmetic = torch.autocast(self._device.type, torch.bfloat16, enabled=is_low)
+        with torch.inference_mode(), arithmetic:
             pixels = torch.from_numpy(letterbox.apply(image)).to(self._device)
             images, _ = model.transform([pixels.permute(2, 0, 1).float() / 255])
             clock.lap('preprocess')

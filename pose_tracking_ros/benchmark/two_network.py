@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from torchvision.ops import nms
 
 from pose_tracking_ros.benchmark.contestants import BenchmarkError, Facts, Stopwatch
+from pose_tracking_ros.inference.processor import Precision
 from pose_tracking_ros.people import People
 
 DETECTOR, POSE = 'picodet_320', 'tinypose_256_192'
@@ -36,12 +37,13 @@ class TwoNetworks:
     Args:
         folder: holds `picodet_320` and `tinypose_256_192` as OpenVINO IR (.xml and .bin).
         threads: of both networks.
+        precision: of their arithmetic.
 
     Raises:
         BenchmarkError: a file or OpenVINO is missing.
     """
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, precision: Precision = 'f32') -> None:
         missing = [
             str(folder / f'{name}.{kind}')
             for name in (DETECTOR, POSE)
@@ -65,15 +67,15 @@ class TwoNetworks:
         hints = {
             'PERFORMANCE_HINT': 'LATENCY',
             'INFERENCE_NUM_THREADS': threads,
-            # Some processors would silently use bfloat16.
-            'INFERENCE_PRECISION_HINT': 'f32',
+            # Left to itself, OpenVINO would silently use bfloat16 on some processors.
+            'INFERENCE_PRECISION_HINT': precision,
         }
         self._detector = core.compile_model(str(folder / f'{DETECTOR}.xml'), 'CPU', hints)
         pose = core.read_model(str(folder / f'{POSE}.xml'))
         # All people of an image in one call.
         pose.reshape({0: [-1, 3, _CROP_HEIGHT, _CROP_WIDTH]})
         self._pose = core.compile_model(pose, 'CPU', hints)
-        self.facts = Facts('two-network', 'openvino', 'cpu', threads)
+        self.facts = Facts('two-network', 'openvino', 'cpu', threads, precision)
         self.pixels, self.proposals = _DETECTOR_SIDE_PX**2, _BEFORE_NMS
         self._people = 1
 

@@ -151,6 +151,7 @@ def _facts(job: Job, names: list[str]) -> dict[str, str]:
         'cores': str(os.cpu_count()),
         'threads': str(job.settings.threads),
         'image_long_side_px': str(job.settings.image_long_side_px),
+        'precision': job.precision,
     }
 
 

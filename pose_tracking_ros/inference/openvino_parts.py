@@ -11,15 +11,17 @@ from torch import Tensor
 
 from pose_tracking_ros.inference.engine_error import missing
 from pose_tracking_ros.inference.onnx_files import PART_NAMES
+from pose_tracking_ros.inference.processor import Precision, in_words
 from pose_tracking_ros.network.parts import Parts
 
 
-def openvino_parts(folder: Path, threads: int) -> tuple[Parts, str]:
+def openvino_parts(folder: Path, threads: int, precision: Precision = 'f32') -> tuple[Parts, str]:
     """Return the parts, and OpenVINO's name and version.
 
     Args:
         folder: of the ONNX files, or of OpenVINO's own that `write_openvino` made of them.
         threads: 0 lets OpenVINO decide.
+        precision: of the arithmetic; inputs and outputs are f32 in any case.
 
     Raises:
         EngineError: OpenVINO is not installed.
@@ -32,8 +34,8 @@ def openvino_parts(folder: Path, threads: int) -> tuple[Parts, str]:
     options: dict[str, Any] = {
         'PERFORMANCE_HINT': 'LATENCY',
         'NUM_STREAMS': '1',
-        # bfloat16, OpenVINO's own choice where the CPU has it, changes the results by 1 %.
-        'INFERENCE_PRECISION_HINT': 'f32',
+        # Left to itself, OpenVINO takes bfloat16 where the CPU has it, which changes the results.
+        'INFERENCE_PRECISION_HINT': precision,
         # Threads tied to cores wait for whatever else the robot runs there, beside idle cores.
         'ENABLE_CPU_PINNING': False,
     }
@@ -44,7 +46,7 @@ def openvino_parts(folder: Path, threads: int) -> tuple[Parts, str]:
         for part in PART_NAMES
     ]
     version = openvino.__version__.partition('-')[0]
-    return Parts(*compiled), f'OpenVINO {version}'
+    return Parts(*compiled), f'OpenVINO {version}{in_words(precision)}'
 
 
 def write_openvino(folder: Path) -> None:

@@ -6,23 +6,30 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.model_cache import Tell, cache_folder, key_of
 from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import onnx_folder
+from pose_tracking_ros.inference.processor import Precision, Processor, in_words
 from pose_tracking_ros.inference.weights_source import weights_path
 from pose_tracking_ros.network.backbone import fold_batch_norm
 from pose_tracking_ros.network.model import MultiTaskNetwork
-from pose_tracking_ros.network.parts import Trunk
+from pose_tracking_ros.network.parts import Parts, Trunk
 from pose_tracking_ros.network.weights import Provenance, load_network
 from pose_tracking_ros.settings import NetworkSettings
 
 _LOG = logging.getLogger(__name__)
+
+BFLOAT16_ENGINES = ('openvino', 'torch')
+"""Engines that compute in bfloat16, on CPUs that have it."""
 
 # Quick to build, so that they may be tried at every first start.
 _QUICK = {'cpu': ('openvino', 'onnxruntime', 'torch'), 'cuda': ('torch',)}
@@ -39,6 +46,7 @@ class Job:
         settings: threads and cache folder are read.
         device: where to run.
         tell: takes lines about what happens.
+        precision: of the arithmetic inside of the parts.
     """
 
     network: MultiTaskNetwork
@@ -46,6 +54,7 @@ class Job:
     settings: NetworkSettings
     device: torch.device
     tell: Tell
+    precision: Precision = 'f32'
 
 
 def network_of(
@@ -86,6 +95,8 @@ def build(name: str, job: Job) -> Runtime:
         EngineError: the engine cannot run here.
         CacheError: the cache folder cannot be written.
     """
+    if job.precision == 'bf16':
+        _check_bfloat16(name, job.device)
     if name == 'torch':
         return _torch(job)
     if name == 'compiled':
@@ -97,13 +108,51 @@ def build(name: str, job: Job) -> Runtime:
     raise EngineError(f'engine: no engine {name!r}')
 
 
+def _check_bfloat16(name: str, device: torch.device) -> None:
+    """Refuse bfloat16 where it would be computed by detours, or not at all.
+
+    Raises:
+        EngineError: the engine or the processor has no bfloat16.
+    """
+    if device.type != 'cpu':
+        raise EngineError(
+            f'precision: bf16 is for CPUs, and device is {device}; a GPU computes in half '
+            'precision by itself: leave it at f32'
+        )
+    if name not in BFLOAT16_ENGINES:
+        raise EngineError(
+            f'precision: expected one of the engines {", ".join(BFLOAT16_ENGINES)} for bf16, got '
+            f'{name}; choose one of them, or f32'
+        )
+    gap = Processor.here().bfloat16_gap
+    if gap:
+        raise EngineError(f'precision: {gap}; choose f32')
+
+
+def _in_bfloat16(parts: Parts) -> Parts:
+    """Return parts that compute in bfloat16 where torch finds it safe; results are float32."""
+
+    def lowered(run: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*inputs: Tensor) -> tuple[Tensor, ...]:
+            with torch.autocast('cpu', torch.bfloat16):
+                found = run(*inputs)
+            return tuple(one.float() for one in found)
+
+        return call
+
+    return Parts(*map(lowered, parts))
+
+
 def _torch(job: Job) -> Runtime:
     parts = _on_device(job).parts()
     assert isinstance(parts.trunk, Trunk)
+    name = f'torch {torch.__version__}{in_words(job.precision)}'
+    if job.precision == 'bf16':
+        return Runtime(_in_bfloat16(parts), job.device, name)
     return Runtime(
         parts,
         job.device,
-        f'torch {torch.__version__}',
+        name,
         half=job.device.type == 'cuda',
         trunk_of_many=parts.trunk.of_many,
     )
@@ -131,7 +180,8 @@ def _openvino(job: Job) -> Runtime:
             f'engine: openvino runs on the CPU, and device is {job.device}; set device:=cpu, or '
             'choose onnxruntime, tensorrt or torch'
         )
-    parts, name = openvino_parts(_onnx(job, 'openvino'), job.settings.threads)
+    folder = _onnx(job, 'openvino')
+    parts, name = openvino_parts(folder, job.settings.threads, job.precision)
     return Runtime(parts, job.device, name)
 
 

@@ -18,11 +18,11 @@ from pose_tracking_ros.benchmark.contestants import (
 )
 from pose_tracking_ros.benchmark.energy import Meter, joules_per_run, nvidia_watts, tegra_watts
 from pose_tracking_ros.benchmark.growth import fit_growth
-from pose_tracking_ros.benchmark.machine import Processor
 from pose_tracking_ros.benchmark.ours import OurNetwork, weights_for
 from pose_tracking_ros.benchmark.rounds import Case, Percentiles, Ratio, ratio_of, take_turns
 from pose_tracking_ros.benchmark.scenes import clip_pictures, group_scene, people_in_view
 from pose_tracking_ros.inference.letterbox import Letterbox
+from pose_tracking_ros.inference.processor import Processor
 from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
 
@@ -82,6 +82,7 @@ class TestGrowthLaw:
         assert law.ms_per_proposal == pytest.approx(0.4)
         assert law.ms_per_person == pytest.approx(2.5)
         assert (law.r2, law.points) == (pytest.approx(1), 27)
+        assert law.constant_ms == pytest.approx(0, abs=1e-9)
         np.testing.assert_allclose(law.predict_s(pixels, proposals, people), times)
 
     def test_r2_tells_what_the_law_leaves_unexplained(self):
@@ -92,6 +93,14 @@ class TestGrowthLaw:
         rest = np.square(times - law.predict_s(pixels, proposals, people)).sum()
         assert law.r2 == pytest.approx(1 - rest / np.square(times - times.mean()).sum())
         assert 0.5 < law.r2 < 0.99
+
+    def test_what_every_image_costs_is_told_beside_the_law(self):
+        pixels, proposals, people = self.points()
+        times = 1e-6 * pixels + 0.02e-3 * proposals + 1e-3 * people + 7e-3
+        law = fit_growth(pixels, proposals, people, times)
+        assert law.r2 < 0.999
+        assert law.constant_ms == pytest.approx(7)
+        assert law.r2_with_constant == pytest.approx(1)
 
     def test_points_must_tell_the_causes_apart(self):
         pixels, _, people = self.points()
@@ -262,6 +271,8 @@ class TestCommand:
             (['--peers', 'two-network'], 'name it with --teachers DIR'),
             (['--people', '0'], 'expected at least one number of people'),
             (['--rounds', '0'], 'at least 1 round'),
+            (['--growth-sizes', '32'], 'of growth [32]'),
+            (['--coco', 'nowhere', '--engines', 'torch'], '--coco: nowhere/annotations.json'),
             (['--clip', 'nowhere.mp4', '--engines', 'torch'], 'nowhere.mp4: expected a video'),
             (['--device', 'abacus'], 'expected auto, cpu'),
         ],
@@ -287,6 +298,7 @@ class TestCommand:
         arguments = [
             '--engines', 'torch', '--people', '1', '20', '--sizes', '128', '192', '--rounds',
             '1', '--threads', '1', '--device', 'cpu', '--no-steps', '--json', str(out),
+            '--growth-sizes', '128', '192', '--precisions', 'f32',
         ]  # fmt: skip
         assert main(arguments) == 0
         content = json.loads(out.read_text())
@@ -303,7 +315,8 @@ class TestCommand:
         low, high = content['ratio_quartiles']['lite_20_over_1']
         assert low <= content['ratios']['lite_20_over_1'] <= high
         assert set(content['growth']['lite (torch)']) == {
-            'us_per_pixel', 'ms_per_proposal', 'ms_per_person', 'r2', 'points',
+            'us_per_pixel', 'ms_per_proposal', 'ms_per_person', 'r2', 'points', 'constant_ms',
+            'r2_with_constant',
         }  # fmt: skip
         page = out.with_suffix('.md').read_text()
         assert content['command'] in page

@@ -21,6 +21,7 @@ from pose_tracking_ros.inference.network_engine import NetworkEngine
 from pose_tracking_ros.inference.onnx_files import onnx_folder, write_onnx
 from pose_tracking_ros.inference.onnxruntime_parts import onnxruntime_parts
 from pose_tracking_ros.inference.openvino_parts import openvino_parts
+from pose_tracking_ros.inference.processor import Processor
 from pose_tracking_ros.inference.runtimes import Job, build, network_of
 from pose_tracking_ros.inference.verification import differences
 from pose_tracking_ros.network.presets import build_network
@@ -167,6 +168,44 @@ def test_paper_presets_with_two_pooled_grids_convert(tmp_path: Path) -> None:
     ):
         for output, (_, relative) in differences(network, parts, 2, (64, 128)).items():
             assert relative < 1e-4, output
+
+
+@pytest.mark.parametrize('name', ['openvino', 'torch'])
+def test_bfloat16_finds_the_same_people_less_exactly(
+    name: str, images: dict[str, Image], expected: dict[str, People]
+) -> None:
+    if name == 'openvino':
+        pytest.importorskip('openvino', reason='requirements/engines.txt is not installed')
+    if gap := Processor.here().bfloat16_gap:
+        pytest.skip(gap)
+    settings = NetworkSettings(device='cpu', engine=name)
+    engine = load_engine(settings, precision='bf16')
+    assert engine.device_name.endswith(', bf16')
+    found = engine.infer(images['one, portrait'])
+    wanted = expected['one, portrait']
+    assert len(found) == len(wanted) == 1
+    difference = np.abs(found.boxes - wanted.boxes).max()
+    # Not full precision under another name, and no other box either.
+    assert TOLERANCES['boxes'] < difference < 4
+    assert np.abs(found.keypoints - wanted.keypoints).max() < 8
+    assert (found.embeddings * wanted.embeddings).sum() > 0.99
+    assert np.linalg.norm(found.embeddings) == pytest.approx(1, abs=1e-2)
+
+
+def test_bfloat16_is_refused_where_it_gains_nothing(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    able = Processor('Some CPU', 2, ('avx512_bf16',))
+    monkeypatch.setattr(Processor, 'here', lambda: able)
+    low = dataclasses.replace(job, precision='bf16')
+    with pytest.raises(EngineError, match='openvino, torch for bf16, got onnxruntime'):
+        build('onnxruntime', low)
+    with pytest.raises(EngineError, match='bf16 is for CPUs, and device is cuda'):
+        build('torch', dataclasses.replace(low, device=torch.device('cuda')))
+    unable = Processor('Old CPU', 2, ('avx2',))
+    monkeypatch.setattr(Processor, 'here', lambda: unable)
+    with pytest.raises(EngineError, match='Old CPU has neither .* choose f32'):
+        build('torch', low)
 
 
 def test_verification_notices_other_weights(tmp_path: Path) -> None:
