@@ -15,8 +15,10 @@ from rich.table import Table
 from pose_tracking_ros.evaluation.ablation_command import add_ablation
 from pose_tracking_ros.evaluation.accuracy_pictures import (
     draw_matching_curve,
+    draw_pose_nms_fit,
     draw_precision_curves,
 )
+from pose_tracking_ros.evaluation.camera_motion import add_camera_motion
 from pose_tracking_ros.evaluation.keypoints import (
     MIN_PERSON_SCORE,
     EvaluationError,
@@ -58,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_tracker_speed(commands)
     add_ablation(commands)
     add_pose_prediction(commands)
+    add_camera_motion(commands)
     add_bag(commands)
     add_compare_results(commands)
     add_make_bag(commands)
@@ -193,10 +196,15 @@ def _fit_pose_nms(options: argparse.Namespace) -> dict[str, Any]:
         nms_iou=options.nms_iou,
     )
     found = dict(find_people(engine, truth, options.images))
-    report = asdict(fit_pose_nms(found, truth, STARTS[options.form]))
+    fit = fit_pose_nms(found, truth, STARTS[options.form])
+    if options.json:
+        draw_pose_nms_fit(options.json.with_suffix('.png'), engine.model_id, fit)
+    report = asdict(fit)
+    trials = len(report.pop('tried'))
     return {
         **report.pop('parameters'),
         **report,
+        'trials': trials,
         'nms_iou': options.nms_iou,
         'min_person_score': options.min_score,
         'image_long_side_px': options.long_side,

@@ -1,4 +1,4 @@
-"""Curves of detection and re-identification accuracy, as PNG."""
+"""Pictures of detection, pose NMS and re-identification accuracy, as PNG."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from pose_tracking_ros.evaluation.pose_nms_fit import PoseNmsFit
+
+_POSE_NMS_PARAMETERS = ('score_scale', 'distance_scale', 'distance_weight', 'min_similarity')
 
 
 def draw_precision_curves(
@@ -51,6 +55,31 @@ def draw_matching_curve(path: Path, title: str, shares: Sequence[float]) -> None
     axes.annotate(f'{shares[0]:.3f}', (1, shares[0]), (6, -12), textcoords='offset points')
     axes.set(title=title, xlabel='rank', ylabel='share of queries found', ylim=(0, 1.02))
     axes.grid(alpha=0.2)
+    _save(figure, path)
+
+
+def draw_pose_nms_fit(path: Path, title: str, fit: PoseNmsFit) -> None:
+    """Draw the AP of every trial over each parameter, the best, and the AP without pose NMS.
+
+    Args:
+        path: PNG to write; its folder is made where needed.
+        title: above the plots.
+        fit: the outcome of a fit.
+    """
+    figure = Figure(figsize=(11.0, 3.4), layout='constrained')
+    every = figure.subplots(1, len(_POSE_NMS_PARAMETERS), sharey=True)
+    precisions = [precision for _, precision in fit.tried]
+    for axes, name in zip(every, _POSE_NMS_PARAMETERS, strict=True):
+        values = [getattr(parameters, name) for parameters, _ in fit.tried]
+        best = getattr(fit.parameters, name)
+        axes.plot(values, precisions, 'o', ms=3, alpha=0.4)
+        axes.plot([best], [fit.ap], '*', ms=11, color='#e45756', label=f'best: {fit.ap:.3f}')
+        axes.axhline(fit.plain_ap, color='0.4', lw=1, label=f'without: {fit.plain_ap:.3f}')
+        axes.set(xscale='log', xlabel=name, title=f'{best:.3g}')
+        axes.grid(alpha=0.2)
+    every[0].set_ylabel('keypoint AP')
+    every[0].legend(frameon=False)
+    figure.suptitle(f'{title}, {fit.parameters.form}: {len(fit.tried)} trials')
     _save(figure, path)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pose_tracking_ros.evaluation.keypoints import (
@@ -45,7 +45,7 @@ class PoseNmsFit:
         images: fitted to.
         poses: found in them, before pose NMS.
         kept: after it, with the best parameters.
-        trials: sets of parameters tried.
+        tried: all sets of parameters that were tried, and the AP of each.
     """
 
     parameters: ParametricPoseNms
@@ -55,7 +55,7 @@ class PoseNmsFit:
     images: int
     poses: int
     kept: int
-    trials: int
+    tried: tuple[tuple[ParametricPoseNms, float], ...] = field(repr=False)
 
 
 def fit_pose_nms(
@@ -101,7 +101,7 @@ def fit_pose_nms(
         images=len(found),
         poses=poses,
         kept=sum(len(apply_parametric_nms(people, best)) for people in found.values()),
-        trials=len(tried),
+        tried=tuple(tried.items()),
     )
 
 

@@ -85,7 +85,8 @@ def test_the_fit_finds_what_separates_duplicates_from_neighbours(form: str, leas
     assert fit.ap == pytest.approx(1.0)
     assert (fit.images, fit.poses, fit.kept) == (2, 12, 6)
     assert fit.parameters.form == form
-    assert fit.trials > 9
+    assert len(fit.tried) > 9
+    assert dict(fit.tried)[fit.parameters] == fit.ap == max(ap for _, ap in fit.tried)
 
 
 def test_without_duplicates_the_start_remains() -> None:
@@ -123,5 +124,10 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report['min_similarity'] > 0
     assert report['nms_iou'] == 0.9
     assert 'min_similarity' in capsys.readouterr().out
+    assert report['trials'] > 9
+    assert 'tried' not in report
+    picture = cv2.imread(str(out.with_suffix('.png')))
+    assert picture is not None
+    assert picture.std() > 1
     assert main([*arguments, '--min-score', '1']) == 2
     assert 'nobody was found' in capsys.readouterr().err
