@@ -26,7 +26,10 @@ _INSTEAD = 'or compare only ours (--only ours)'
 
 
 def run_peers(
-    sequences: dict[str, DetectedSequence], environment: Path, console: Console
+    sequences: dict[str, DetectedSequence],
+    environment: Path,
+    console: Console,
+    with_defaults: bool = True,
 ) -> dict[str, TrackerRun]:
     """Return what each peer makes of the sequences, all of them online.
 
@@ -34,6 +37,7 @@ def run_peers(
         sequences: by name.
         environment: folder of the virtual environment; made, or made anew, where needed.
         console: tells what is going on.
+        with_defaults: run each once more with all of its library's defaults, as NAME_defaults.
 
     Raises:
         EvaluationError: the environment cannot be made, or the trackers fail.
@@ -44,6 +48,7 @@ def run_peers(
         np.savez(source, **_arrays(sequences))
         # Isolated: neither this shell's packages nor the folder of the script are seen.
         command = [str(python), '-I', str(_SCRIPT), str(source), str(target)]
+        command += [] if with_defaults else ['alike']
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode != 0:
             last = (ended.stderr.strip().splitlines() or ['no message'])[-1]

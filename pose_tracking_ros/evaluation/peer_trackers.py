@@ -1,12 +1,13 @@
 """Other people's trackers on stored detections; run as a script, in an environment of its own.
 
-`python peer_trackers.py DETECTIONS.npz RESULTS.npz`. Nothing of this project is imported, because
-its packages and those of `trackers` ask for different builds of OpenCV.
+`python peer_trackers.py DETECTIONS.npz RESULTS.npz [alike]`. Nothing of this project is imported,
+because its packages and those of `trackers` ask for different builds of OpenCV.
 
 DETECTIONS.npz: `names`, and for each name `NAME/frames`, `NAME/boxes` (corners, px),
 `NAME/scores`, `NAME/length` (images) and `NAME/rate_hz`. RESULTS.npz: `trackers`, and for each
 tracker `TRACKER/NAME/frames`, `/ids`, `/boxes`, `/scores`, and `TRACKER/NAME/update_s`, the time
-of each image's update in seconds, the fastest of three runs.
+of each image's update in seconds, the fastest of three runs. With `alike` the trackers do not run
+with their own defaults as well.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _PEERS: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, Any]]] = {
 }
 
 
-def main(source: str, target: str) -> None:
+def main(source: str, target: str, *modes: str) -> None:
     """Run every tracker on every sequence."""
     with np.load(source) as archive:
         given = dict(archive)
@@ -52,7 +53,10 @@ def main(source: str, target: str) -> None:
     results: dict[str, Any] = {}
     labels = []
     for peer, (tracker, needed, early) in _PEERS.items():
-        for label, options in ((peer, needed | early), (f'{peer}_defaults', needed)):
+        variants = {peer: needed | early}
+        if 'alike' not in modes:
+            variants[f'{peer}_defaults'] = needed
+        for label, options in variants.items():
             labels.append(label)
             for name in names:
                 make = partial(tracker, frame_rate=float(given[f'{name}/rate_hz']), **options)

@@ -124,6 +124,15 @@ def test_peers_get_the_detections_and_are_timed(stand_in) -> None:
     assert [line.split()[2] for line in log.read_text().splitlines()[:2]] == ['venv', 'pip']
 
 
+def test_peers_run_without_their_defaults_on_demand(stand_in) -> None:
+    environment, _ = stand_in()
+    runs = peer_environment.run_peers(
+        {'A': detected(*WALK)}, environment, quiet(), with_defaults=False
+    )
+    assert list(runs) == ['sort', 'bytetrack', 'ocsort', 'botsort', 'cbiou']
+    assert runs['sort'].results['A'].frames.tolist() == [2, 3, 4, 4, 5, 6, 7]
+
+
 def test_environment_is_made_once(stand_in) -> None:
     environment, log = stand_in()
     for _ in range(2):
