@@ -1,8 +1,13 @@
 """How tracks and people are compared: the tracking strategies, by name.
 
 `occlusion_aware` is FastPose's (arXiv 1908.05593 §3.3); `iou` and `reid` are the two it is
-compared with in the paper's Table 1(c). All answer the same question, so the life of a track is
-the same whichever runs.
+compared with in the paper's Table 1(c); `msim` is AlphaPose's. All answer the same question, so
+the life of a track is the same whichever runs.
+
+Each has its paper's numbers as defaults, in `TrackerSettings` or `StageLimits`, and says where it
+deviates. What none of them takes from a paper is the rest of the tracker: matching is gated, best
+in sum (Hungarian) and one to one; tracks are remembered for `max_lost_s` of image time instead of
+a number of images; detections are split at `min_strong_score`.
 """
 
 from __future__ import annotations
@@ -96,7 +101,22 @@ class Strategy(Protocol):
 
 
 class OcclusionAware(Strategy):
-    """Position, and looks where they can be trusted (FastPose §3.3), told apart by pose."""
+    """Position, and looks where they can be trusted (FastPose §3.3), told apart by pose.
+
+    The paper's numbers: gamma_valid = 0.2, theta_valid = 10 of 17 joints, theta_pos = 0.5.
+    Deviations:
+
+    - Eq. (2) adds a distance of looks where it must add a likeness: see `similarity_form`.
+    - sigma_max is ours (1.0).
+    - Position is not the IoU with the last box, but with the expected one, both grown by what is
+      not known of the motion, times how much is known. That one number is also the gate.
+    - Where boxes have rivals, OKS of expected and seen poses counts as much as the boxes, and a
+      look that cannot be trusted counts half instead of nothing (docs/decisions/0004).
+    - Somebody may also be hidden with most joints seen: when a nearer box covers more than
+      `max_covered_share` of theirs.
+    - Whoever was lost is recognised by looks anywhere; at the border an entirely other look
+      decides against a match.
+    """
 
     recovers_by_appearance = True
 
@@ -142,7 +162,19 @@ class OcclusionAware(Strategy):
 
 
 class Iou(Strategy):
-    """Overlap with the last detection, nothing else: no motion, pose or appearance."""
+    """Overlap with the last detection, nothing else: no motion, pose or appearance.
+
+    Detect-and-Track (Girdhar et al., CVPR 2018; facebookresearch/DetectAndTrack at 9fe3540,
+    `lib/core/tracking_engine.py`): the cost is 1 - IoU of boxes in consecutive images, assigned
+    by the Hungarian method. Deviations:
+
+    - There every assignment counts, boxes without overlap included. Ours must have an IoU of
+      `min_similarity`.
+    - There only the image before counts, so one miss ends a track. Ours compares with the last
+      box of everybody in memory.
+    - There weak detections are dropped before, by a threshold made for its Mask R-CNN (0.9 in the
+      code's defaults). Ours starts tracks from `min_new_track_score` on.
+    """
 
     recovers_by_appearance = False
 
@@ -160,7 +192,10 @@ class Iou(Strategy):
 class ReId(Strategy):
     """Looks alone within the reach of motion, whether occluded or not.
 
-    Where no look is known, position decides.
+    What `occlusion_aware` is without its judgement of occlusion and with theta_pos = 0: every
+    known look is compared and learnt, sigma_max is as there. Deviations: ours only looks within
+    the reach of motion, where no look is known position decides, and whoever was lost is
+    recognised by looks anywhere.
     """
 
     recovers_by_appearance = True

@@ -8,6 +8,7 @@ from pose_tracking_ros.settings import TrackerSettings
 from pose_tracking_ros.tracking import motion
 from pose_tracking_ros.tracking.association import assign
 from pose_tracking_ros.tracking.cues import Cues
+from pose_tracking_ros.tracking.multi_stage import StageLimits
 from pose_tracking_ros.tracking.occlusion import judge_visibility
 from pose_tracking_ros.tracking.strategies import STRATEGIES
 from pose_tracking_ros.tracking.track_arrays import TrackArrays
@@ -193,3 +194,12 @@ def test_how_far_somebody_has_left_is_told_from_a_quarter_on(x, share):
         assert cues.outside_share is None
     else:
         np.testing.assert_allclose(cues.outside_share, [share])
+
+
+def test_the_papers_numbers_are_the_defaults():
+    fastpose = TrackerSettings()
+    assert (fastpose.min_keypoint_score, fastpose.min_valid_keypoints) == (0.2, 10)
+    assert fastpose.position_weight == 0.5
+    alphapose = StageLimits()
+    assert (alphapose.max_look_distance, alphapose.max_fused_distance) == (0.7, 0.5)
+    assert alphapose.joint_reach == 0.1
