@@ -11,6 +11,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
+AREA_SHARE = 0.53
+"""Of the area of a person's box, about so much is the person's silhouette, which COCO measures."""
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -77,6 +80,24 @@ class Skeleton:
     def sigma_array(self) -> Float[np.ndarray, 'joint']:
         """OKS sigmas as an array, float32."""
         return np.array(self.sigmas, dtype=np.float32)
+
+    def likeness(
+        self,
+        points: Float[np.ndarray, '*person joint 2'],
+        others: Float[np.ndarray, '*person joint 2'],
+        area: Float[np.ndarray, '*person'] | float,
+    ) -> Float[np.ndarray, '*person joint']:
+        """Return each joint's term of OKS: exp(-d² / 2s²k²), in [0, 1], NaN where a point is.
+
+        Args:
+            points: of each joint, px.
+            others: of the same joints.
+            area: s², of the person's silhouette, px²; k is twice the joint's sigma (COCO).
+        """
+        squared = ((points - others) ** 2).sum(axis=-1)
+        reach = 2.0 * np.asarray(area)[..., None] * (2.0 * self.sigma_array) ** 2
+        likeness: Float[np.ndarray, '*person joint'] = np.exp(-squared / reach)
+        return likeness
 
     def order_from(self, joints: tuple[str, ...]) -> Int[np.ndarray, 'joint']:
         """Return, for each joint here, its position in another list of names, or -1.

@@ -93,8 +93,7 @@ def _judged(
     found = np.array(best['keypoints'], np.float64).reshape(-1, 3)[:, :2]
     squared = ((found - points) ** 2).sum(1)
     area = float(person['area'])
-    # COCO: exp(-d^2 / (2 s^2 k^2)), k twice the labellers' standard deviation.
-    likeness = np.exp(-squared / (2 * area * (2 * skeleton.sigma_array) ** 2))
+    likeness = skeleton.likeness(found, points, area)
     return JudgedPerson(image_id, box, points, found, likeness, np.sqrt(squared / area))
 
 

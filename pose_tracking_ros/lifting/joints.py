@@ -15,11 +15,8 @@ from pose_tracking_ros.lifting.anthropometry import (
 from pose_tracking_ros.lifting.camera_model import CameraModel
 from pose_tracking_ros.lifting.depth_image import DepthImage, DepthImageError
 from pose_tracking_ros.lifting.surfaces import depth_noise_m, find_surfaces
-from pose_tracking_ros.skeleton import Skeleton
+from pose_tracking_ros.skeleton import AREA_SHARE, Skeleton
 
-# COCO's sigmas are relative to the root of a person's area; this is the share of a box that people
-# fill, as its tools take it where no area is given.
-_AREA_SHARE = 0.53
 # Two images of one view may differ by this much in proportion, as calibrations do.
 _MAX_ASPECT_DIFFERENCE = 0.01
 
@@ -81,7 +78,7 @@ def lift_joints(
     joints[~np.isfinite(joints).all(-1)] = np.nan
     joints[impossible_joints(joints, people.torso_m, skeleton)] = np.nan
 
-    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=-1) * _AREA_SHARE
+    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=-1) * AREA_SHARE
     pixel_sd = skeleton.sigma_array * np.sqrt(area)[:, None]
     z = joints[..., 2]
     depth_variance = depth_noise_m(z) ** 2 + people.spread_m**2 + (UNDER_SKIN_SPREAD * skin) ** 2

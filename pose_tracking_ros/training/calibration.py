@@ -23,7 +23,7 @@ from pose_tracking_ros.network.calibration import ScoreCalibration, logits
 from pose_tracking_ros.network.weights import WeightsError, load_network, save_weights
 from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
-from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.skeleton import AREA_SHARE, COCO_17
 from pose_tracking_ros.training.arguments import add_data_root
 from pose_tracking_ros.training.config import ConfigError, load_config
 from pose_tracking_ros.training.mixture import open_pictures
@@ -33,8 +33,6 @@ from pose_tracking_ros.training.pictures import DataError, Labels, PictureSet
 _MIN_IOU = 0.5
 # A joint is where it is said to be when its part of OKS is at least this.
 _MIN_LIKENESS = 0.5
-# COCO measures people by their silhouette's area: a bit more than half of the box's.
-_AREA_OF_BOX = 0.53
 _BINS = 10
 
 
@@ -60,10 +58,9 @@ def judged_joints(
     chosen = np.flatnonzero(is_best & has_pose & (iou.max(axis=1) >= _MIN_IOU))
     truth = labels.keypoints[who[chosen]]
     sides = labels.boxes[who[chosen], 2:] - labels.boxes[who[chosen], :2]
-    area = _AREA_OF_BOX * sides.prod(axis=1)
-    squared = ((people.keypoints[chosen] - truth[..., :2]) ** 2).sum(axis=-1)
-    reach = 2.0 * area[:, None] * (2.0 * COCO_17.sigma_array) ** 2
-    is_right = (np.exp(-squared / reach) >= _MIN_LIKENESS) & (truth[..., 2] > 0)
+    area = AREA_SHARE * sides.prod(axis=1)
+    likeness = COCO_17.likeness(people.keypoints[chosen], truth[..., :2], area)
+    is_right = (likeness >= _MIN_LIKENESS) & (truth[..., 2] > 0)
     return people.keypoint_scores[chosen].ravel(), is_right.ravel()
 
 

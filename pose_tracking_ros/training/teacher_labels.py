@@ -23,12 +23,10 @@ from pose_tracking_ros.benchmark.two_network import (
     pose_crops,
     pose_regions,
 )
-from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.skeleton import AREA_SHARE, COCO_17
 
 Image = UInt8[np.ndarray, 'height width 3']
 
-# Of the area of a box, about so much is the person's: COCO's poses are judged by that.
-_AREA_SHARE = 0.53
 # Boxes that touch an inner edge of a quarter show a part of somebody, who is whole elsewhere.
 _EDGE_PX = 4.0
 _QUARTER_SHARE = 0.6
@@ -149,7 +147,7 @@ def _region(box: Float[np.ndarray, '4'], score: float) -> dict[str, Any]:
     return {
         'category_id': 1,
         'bbox': [x, y, width, height],
-        'area': round(_AREA_SHARE * width * height, 1),
+        'area': round(AREA_SHARE * width * height, 1),
         'iscrowd': 1,
         'score': round(float(score), 3),
         'num_keypoints': 0,

@@ -95,3 +95,18 @@ def test_tables_that_disagree_are_refused(change, error, message):
     sound = Skeleton('two', ('a', 'b'), (('a', 'b'),), (('a', 'b'),), (0.1, 0.1))
     with pytest.raises(error, match=message):
         dataclasses.replace(sound, **change)
+
+
+def test_likeness_is_the_term_of_oks() -> None:
+    points = np.full((2, 17, 2), 50.0)
+    others = points.copy()
+    others[0, COCO_17.index('nose')] += (3.0, 4.0)
+    others[1, COCO_17.index('left_hip'), 0] = np.nan
+    likeness = COCO_17.likeness(points, others, np.array([400.0, 400.0]))
+    # d² = 25, s² = 400, k = 2 * 0.026.
+    expected = np.exp(-25 / (2 * 400 * 0.052**2))
+    assert likeness[0, COCO_17.index('nose')] == pytest.approx(expected, rel=1e-6)
+    assert np.isnan(likeness[1, COCO_17.index('left_hip')])
+    assert np.nansum(likeness) == pytest.approx(32 + expected, rel=1e-6)
+    assert COCO_17.likeness(points[0], points[0], 1.0).tolist() == [1.0] * 17
+    assert COCO_17.likeness(points[:0], points[:0], np.zeros(0)).shape == (0, 17)
