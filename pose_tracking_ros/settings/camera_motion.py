@@ -13,7 +13,8 @@ class CameraMotionSettings:
 
     camera_motion: str = setting(
         'none',
-        "How the camera's own motion is found: none (a camera that stands still), flow or ecc.",
+        "How the camera's own motion is found: none (a camera that stands still), flow or ecc. "
+        'On a CPU flow costs 2 to 4 ms per image, ecc 5 to 30 ms.',
         choices=('none', 'flow', 'ecc'),
         live=True,
     )
