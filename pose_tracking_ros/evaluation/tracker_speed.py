@@ -161,7 +161,7 @@ def _medians(report: dict[str, Any]) -> dict[str, dict[int, float]]:
 def _show(report: dict[str, Any]) -> None:
     medians = _medians(report)
     counts = list(next(iter(medians.values())))
-    table = Table('ms per image', *(f'{count} people' for count in counts))
+    table = Table('people', *map(str, counts), title='median ms per image')
     for column in table.columns[1:]:
         column.justify = 'right'
     for name, values in medians.items():
