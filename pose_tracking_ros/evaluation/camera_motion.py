@@ -190,8 +190,9 @@ def _draw(
     error.plot(np.sort(motion_px[1:]), '0.5', lw=1, label='without compensation')
     cost.set(xlabel='image', ylabel='ms', ylim=(0, None), title='cost')
     error.set(xlabel='images, best first', ylabel='px', yscale='log', title='error at the corners')
-    for axes, place in ((cost, 'upper right'), (error, 'lower right')):
+    for axes in (cost, error):
         axes.grid(alpha=0.2)
-        axes.legend(frameon=False, loc=place)
+    # Beside the plots: within, curves run everywhere.
+    figure.legend(*error.get_legend_handles_labels(), loc='outside lower center', ncols=3)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120, format='png')
