@@ -15,11 +15,14 @@ from typing import Any
 import cv2
 import numpy as np
 from jaxtyping import UInt8
+from rich.console import Console
 from rich.progress import track
 
 from pose_tracking_ros.benchmark.contestants import BenchmarkError
 from pose_tracking_ros.benchmark.two_network import TwoNetworks
+from pose_tracking_ros.evaluation.keypoints import EvaluationError, load_ground_truth
 from pose_tracking_ros.skeleton import COCO_17
+from pose_tracking_ros.training.label_quality import compare_labels, table_of
 from pose_tracking_ros.training.pictures import DataError
 from pose_tracking_ros.training.teacher_labels import LabelRules, label_people
 
@@ -132,9 +135,14 @@ def main(arguments: list[str]) -> int:
         action='store_true',
         help='do not look at quarters of the pictures: faster, and small people are missed',
     )
+    parser.add_argument(
+        '--truth', type=Path, help="COCO keypoint JSON of a human's labels, to compare with"
+    )
     parser.add_argument('--threads', type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
     try:
+        # Before hours of labelling, not after.
+        truth = load_ground_truth(options.truth) if options.truth else None
         teachers = TwoNetworks(options.teachers, options.threads)
         content = label_pictures(
             options.pictures,
@@ -143,7 +151,7 @@ def main(arguments: list[str]) -> int:
             LabelRules(has_quarters=not options.whole_only),
             options.source or options.pictures.resolve().name,
         )
-    except (BenchmarkError, DataError, OSError) as error:
+    except (BenchmarkError, DataError, EvaluationError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -154,4 +162,6 @@ def main(arguments: list[str]) -> int:
         f'{len(content["images"])} pictures, {people} people, '
         f'{len(content["annotations"]) - people} ignored regions: {options.output}'
     )
+    if truth is not None:
+        Console().print(table_of(compare_labels(content, truth)))
     return 0
