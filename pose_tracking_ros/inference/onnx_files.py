@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.jit._trace import TracerWarning
 
+from pose_tracking_ros.inference.graph_forms import graph_parts
 from pose_tracking_ros.inference.model_cache import Tell, entry
 from pose_tracking_ros.network.heatmaps import DEFAULT_DECODING
 from pose_tracking_ros.network.model import MultiTaskNetwork
@@ -19,7 +20,7 @@ PART_NAMES = ('trunk', 'box', 'person')
 # RoIAlign and everything else newer stays outside of the graphs; every runtime reads this one.
 OPSET = 17
 # Raise when the graphs change: older entries are then not found any more.
-_REVISION = '1'
+_REVISION = '2'
 
 _OUTPUTS = {
     'trunk': ('rows', 'logits', 'deltas'),
@@ -78,7 +79,7 @@ def write_onnx(
         done: told the name of each part that is written.
     """
     inputs = sample_inputs(network)
-    for part, module in zip(PART_NAMES, network.parts(), strict=True):
+    for part, module in zip(PART_NAMES, graph_parts(network), strict=True):
         assert isinstance(module, torch.nn.Module)
         names = input_names(part, network)
         if part == 'trunk':
@@ -90,6 +91,8 @@ def write_onnx(
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter('ignore', DeprecationWarning)
             warnings.simplefilter('ignore', TracerWarning)
+            # Sizes of paddings are left to the runtimes, which compute them when they load.
+            warnings.filterwarnings('ignore', 'Constant folding', UserWarning)
             torch.onnx.export(
                 module.eval(),
                 inputs[part],

@@ -83,7 +83,7 @@ class Trunk(nn.Module):
         Args:
             pixels: RGB, sides multiples of 64 px.
         """
-        levels = self._levels(pixels)
+        levels = self.levels(pixels)
         logits, deltas = self.rpn.predictions(levels)
         return table_rows(levels), logits, deltas
 
@@ -95,14 +95,15 @@ class Trunk(nn.Module):
         ]
     ]:
         """Return for each of several images what `forward` returns for one."""
-        levels = self._levels(pixels)
+        levels = self.levels(pixels)
         logits, deltas = self.rpn.predictions(levels)
         return [
             (table_rows(levels, image), logits[image : image + 1], deltas[image : image + 1])
             for image in range(len(pixels))
         ]
 
-    def _levels(self, pixels: UInt8[Tensor, 'image height width 3']) -> dict[str, Tensor]:
+    def levels(self, pixels: UInt8[Tensor, 'image height width 3']) -> dict[str, Tensor]:
+        """Return p2..p6 of RGB images."""
         images = pixels.float().permute(0, 3, 1, 2)
         levels: dict[str, Tensor] = self.pyramid(self.backbone(self.normalise(images)))
         return levels
