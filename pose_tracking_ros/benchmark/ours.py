@@ -106,8 +106,10 @@ class OurNetwork:
             def call(*inputs: torch.Tensor) -> Any:
                 if stage == 'trunk':
                     self.pixels = inputs[0].shape[1] * inputs[0].shape[2]
+                    self.proposals = 0
                 if stage == 'box head':
-                    self.proposals = len(inputs[0])
+                    # Many proposals come in several batches.
+                    self.proposals += len(inputs[0])
                 self._clock.lap(before)
                 outputs = run(*inputs)
                 self._clock.lap(stage)

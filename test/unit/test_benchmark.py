@@ -23,6 +23,7 @@ from pose_tracking_ros.benchmark.rounds import Case, Percentiles, Ratio, ratio_o
 from pose_tracking_ros.benchmark.scenes import clip_pictures, group_scene, people_in_view
 from pose_tracking_ros.inference.letterbox import Letterbox
 from pose_tracking_ros.inference.processor import Processor
+from pose_tracking_ros.network import detection
 from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
 
@@ -203,6 +204,13 @@ class TestFixedNumberOfPeople:
         lite.prepare(2, 128)
         lite.find(BLACK, Stopwatch())
         assert lite.proposals == 100
+
+    def test_proposals_are_counted_over_all_batches(self, lite, monkeypatch):
+        monkeypatch.setattr(detection, '_BOXES_AT_ONCE', 40)
+        lite.prepare(2, 128)
+        for _ in range(2):
+            lite.find(BLACK, Stopwatch())
+            assert lite.proposals == 100
 
     @pytest.mark.parametrize('count', [1, 5, 20])
     def test_the_picture_shows_so_many(self, count):
