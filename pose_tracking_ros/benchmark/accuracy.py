@@ -68,12 +68,13 @@ class CocoFolder:
         settings = NetworkSettings(
             preset=program.preset,
             engine=program.engine,
+            precision=program.precision,
             device=self._plan.device,
             threads=self._plan.threads,
             image_long_side_px=self._plan.usual_size_px,
             min_person_score=MIN_PERSON_SCORE,
         )
-        engine = load_engine(settings, precision=program.precision)
+        engine = load_engine(settings)
         try:
             results = run_engine(engine, self._truth, self._images)
         except EvaluationError as error:

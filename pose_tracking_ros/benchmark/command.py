@@ -21,12 +21,13 @@ from pose_tracking_ros.benchmark.run import IMAGE_SIZE, Bench
 from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.loading import DeviceError, choose_device
 from pose_tracking_ros.inference.model_cache import CacheError
-from pose_tracking_ros.inference.processor import PRECISIONS, Precision, Processor
+from pose_tracking_ros.inference.processor import Processor
 from pose_tracking_ros.inference.runtimes import candidates
 from pose_tracking_ros.network.presets import PRESETS
 from pose_tracking_ros.network.weights import WeightsError
 from pose_tracking_ros.settings import NetworkSettings
 from pose_tracking_ros.settings.limits import limits_of
+from pose_tracking_ros.settings.network import PRECISIONS, Precision
 
 _ENGINES = tuple(name for name in limits_of(NetworkSettings, 'engine').choices if name != 'auto')
 _TABLE_WIDTH = 112

@@ -15,7 +15,6 @@ from jaxtyping import UInt8
 from pose_tracking_ros.benchmark.contestants import Facts, Stopwatch
 from pose_tracking_ros.inference.loading import choose_device
 from pose_tracking_ros.inference.network_engine import NetworkEngine
-from pose_tracking_ros.inference.processor import Precision
 from pose_tracking_ros.inference.runtimes import Job, build, network_of
 from pose_tracking_ros.network.parts import Parts
 from pose_tracking_ros.network.presets import build_network
@@ -46,8 +45,7 @@ class OurNetwork:
     after these `decode`.
 
     Args:
-        settings: preset, weights, engine, device and threads; the engine is not `auto`.
-        precision: of the arithmetic inside of the parts.
+        settings: preset, weights, engine, precision, device and threads; the engine is not `auto`.
 
     Raises:
         WeightsError: the checkpoint is missing, damaged, or for another network.
@@ -56,10 +54,10 @@ class OurNetwork:
         CacheError: the engine's cache folder cannot be written.
     """
 
-    def __init__(self, settings: NetworkSettings, precision: Precision = 'f32') -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         device, _ = choose_device(settings.device)
         network, provenance = network_of(settings)
-        job = Job(network, provenance, settings, device, _LOG.info, precision)
+        job = Job(network, provenance, settings, device, _LOG.info)
         runtime = build(settings.engine, job)
         self._clock = Stopwatch()
         self.pixels, self.proposals = 0, 0
@@ -71,7 +69,7 @@ class OurNetwork:
             engine=settings.engine,
             device=str(device),
             threads=settings.threads,
-            precision='f16' if runtime.half else precision,
+            precision='f16' if runtime.half else settings.precision,
         )
 
     def prepare(self, people: int, long_side_px: int, proposals: int | None = None) -> None:

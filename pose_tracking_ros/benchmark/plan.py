@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pose_tracking_ros.benchmark.contestants import BenchmarkError
-from pose_tracking_ros.inference.processor import Precision
 from pose_tracking_ros.inference.runtimes import BFLOAT16_ENGINES
 from pose_tracking_ros.settings import NetworkSettings
+from pose_tracking_ros.settings.network import Precision
 
 GROWTH_SIZES = (320, 640, 960)
 """Sizes of growth laws, px: each has more than twice the pixels of the one before."""

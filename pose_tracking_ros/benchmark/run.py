@@ -97,10 +97,10 @@ class Bench:
                 preset=program.preset,
                 weights=weights_for(program.preset, self._folder),
                 engine=program.engine,
+                precision=program.precision,
                 device=self.plan.device,
                 threads=self.plan.threads,
-            ),
-            program.precision,
+            )
         )
 
     def _case(self, contestant: Contestant, people: int, size: int) -> Case:

@@ -9,9 +9,9 @@ from torchvision.models.detection import keypointrcnn_resnet50_fpn
 
 from pose_tracking_ros.benchmark.contestants import Facts, Stopwatch
 from pose_tracking_ros.inference.letterbox import Letterbox
-from pose_tracking_ros.inference.processor import Precision
 from pose_tracking_ros.network.model import SIZE_STEP_PX
 from pose_tracking_ros.people import People
+from pose_tracking_ros.settings.network import Precision
 
 
 class KeypointRCNN:

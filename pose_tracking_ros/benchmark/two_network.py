@@ -16,8 +16,8 @@ from jaxtyping import Float, UInt8
 from torchvision.ops import nms
 
 from pose_tracking_ros.benchmark.contestants import BenchmarkError, Facts, Stopwatch
-from pose_tracking_ros.inference.processor import Precision
 from pose_tracking_ros.people import People
+from pose_tracking_ros.settings.network import Precision
 
 DETECTOR, POSE = 'picodet_320', 'tinypose_256_192'
 _DETECTOR_SIDE_PX = 320

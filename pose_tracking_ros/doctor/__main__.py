@@ -22,6 +22,8 @@ from pose_tracking_ros.settings import NetworkSettings, limits_of
 _STYLES = {Level.OK: 'green', Level.WARNING: 'yellow', Level.ERROR: 'bold red'}
 _WORDS = {Level.OK: 'ok', Level.WARNING: 'warn', Level.ERROR: 'ERROR'}
 _DEFAULT_LISTEN_S = 3.0
+# Settings of the network that may be given.
+_NETWORK = ('preset', 'weights', 'device', 'engine', 'precision')
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -36,7 +38,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=_DEFAULT_LISTEN_S,
         help='listen to the ROS graph for so long, s; 0 leaves it out (default: %(default)s)',
     )
-    for name in ('preset', 'weights', 'device', 'engine'):
+    for name in _NETWORK:
         parser.add_argument(f'--{name}', help=limits_of(NetworkSettings, name).description)
     parser.add_argument('--json', type=Path, help='write the findings here')
     # ros2 run and launch files add arguments of their own.
@@ -50,11 +52,7 @@ def examine(options: argparse.Namespace) -> Iterator[Finding]:
     """Yield all findings."""
     try:
         settings = NetworkSettings(
-            **{
-                name: value
-                for name in ('preset', 'weights', 'device', 'engine')
-                if (value := getattr(options, name)) is not None
-            }
+            **{name: value for name in _NETWORK if (value := getattr(options, name)) is not None}
         )
     except ValueError as error:
         yield Finding(Level.ERROR, 'settings', str(error), 'correct the command line')

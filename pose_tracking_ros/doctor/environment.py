@@ -166,8 +166,8 @@ def _network(settings: NetworkSettings) -> Iterator[Finding]:
             Level.ERROR,
             'network',
             str(error),
-            'set the parameters preset, weights, engine and device back to their defaults, or to '
-            'what is named here',
+            'set the parameters preset, weights, engine, precision and device back to their '
+            'defaults, or to what is named here',
         )
         return
     image = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)

@@ -44,7 +44,7 @@ from pose_tracking_ros.inference.network_engine import NetworkEngine
 from pose_tracking_ros.network.presets import PRESETS
 from pose_tracking_ros.network.weights import WeightsError
 from pose_tracking_ros.settings import NetworkSettings, limits_of
-from pose_tracking_ros.settings.network import ENGINES
+from pose_tracking_ros.settings.network import ENGINES, PRECISIONS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -145,6 +145,12 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default='auto',
         help=limits_of(NetworkSettings, 'engine').description,
     )
+    parser.add_argument(
+        '--precision',
+        choices=PRECISIONS,
+        default='f32',
+        help=limits_of(NetworkSettings, 'precision').description,
+    )
     parser.add_argument('--json', type=Path, help='write the figures here, a picture beside it')
 
 
@@ -156,6 +162,7 @@ def _engine(options: argparse.Namespace, **changes: Any) -> NetworkEngine:
             device=options.device,
             threads=options.threads,
             engine=options.engine,
+            precision=options.precision,
             **changes,
         ),
         tell=lambda line: print(line, file=sys.stderr),

@@ -27,8 +27,8 @@ from pose_tracking_ros.inference.verification import MAX_RELATIVE_DIFFERENCE, di
 from pose_tracking_ros.network.model import SIZE_STEP_PX
 from pose_tracking_ros.network.presets import PRESETS
 from pose_tracking_ros.network.weights import WeightsError
-from pose_tracking_ros.settings import NetworkSettings
-from pose_tracking_ros.settings.network import ENGINES
+from pose_tracking_ros.settings import NetworkSettings, limits_of
+from pose_tracking_ros.settings.network import ENGINES, PRECISIONS
 
 _PEOPLE = 5
 
@@ -64,6 +64,12 @@ def _add_measure(commands: Any) -> None:
     )
     _add_network(measure)
     measure.add_argument('--engine', choices=ENGINES, default='auto')
+    measure.add_argument(
+        '--precision',
+        choices=PRECISIONS,
+        default='f32',
+        help=limits_of(NetworkSettings, 'precision').description,
+    )
     measure.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     measure.add_argument('--people', type=int, nargs='+', default=[1, 5, 20], metavar='K')
     measure.add_argument('--runs', type=int, default=30, help='of each; the best counts')
@@ -94,6 +100,7 @@ def _measure(options: argparse.Namespace, console: Console) -> int:
         device=options.device,
         threads=options.threads,
         engine=options.engine,
+        precision=options.precision,
         image_long_side_px=options.long_side,
     )
     engine = load_engine(settings, lambda line: console.print(line, soft_wrap=True))

@@ -17,7 +17,7 @@ from pose_tracking_ros.inference.letterbox import Letterbox
 from pose_tracking_ros.inference.model_cache import CacheError, cache_folder, key_of
 from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import PART_NAMES, sample_inputs
-from pose_tracking_ros.inference.runtimes import Job, build, candidates
+from pose_tracking_ros.inference.runtimes import Job, build, candidates, check_precision
 from pose_tracking_ros.network.model import SIZE_STEP_PX
 from pose_tracking_ros.network.presets import proposals_of
 
@@ -34,7 +34,7 @@ _IMAGE_SIZE = (640, 480)
 
 
 def choose(job: Job, measure: Callable[[Runtime, Job], float] | None = None) -> Runtime:
-    """Return the fastest of the installed engines, as remembered or as measured now.
+    """Return the fastest of the installed engines that have the precision, remembered or measured.
 
     What was chosen and why goes to `job.tell`. A candidate that does not start is left out, and
     the reason told; torch always starts.
@@ -42,8 +42,12 @@ def choose(job: Job, measure: Callable[[Runtime, Job], float] | None = None) -> 
     Args:
         job: what for.
         measure: returns the seconds of one image; `seconds_per_image` if not given.
+
+    Raises:
+        EngineError: no engine computes so precisely on this device and processor.
     """
-    names = candidates(job.device)
+    check_precision('auto', job)
+    names = candidates(job.device, job.settings.precision)
     if names == ['torch']:
         job.tell(f'engine: torch is the only one to choose from on {job.device.type}')
         return build('torch', job)
@@ -151,7 +155,7 @@ def _facts(job: Job, names: list[str]) -> dict[str, str]:
         'cores': str(os.cpu_count()),
         'threads': str(job.settings.threads),
         'image_long_side_px': str(job.settings.image_long_side_px),
-        'precision': job.precision,
+        'precision': job.settings.precision,
     }
 
 

@@ -9,7 +9,6 @@ import torch
 from pose_tracking_ros.inference.choice import choose
 from pose_tracking_ros.inference.model_cache import Tell
 from pose_tracking_ros.inference.network_engine import NetworkEngine
-from pose_tracking_ros.inference.processor import Precision
 from pose_tracking_ros.inference.runtimes import Job, build, network_of
 from pose_tracking_ros.settings import NetworkSettings
 
@@ -20,27 +19,25 @@ class DeviceError(ValueError):
     """The wanted device does not exist here; says which do."""
 
 
-def load_engine(
-    settings: NetworkSettings, tell: Tell = _LOG.info, precision: Precision = 'f32'
-) -> NetworkEngine:
+def load_engine(settings: NetworkSettings, tell: Tell = _LOG.info) -> NetworkEngine:
     """Return an engine for the settings.
 
     Args:
-        settings: which network, where, by what.
+        settings: which network, where, by what, how precisely.
         tell: takes lines about what happens, for example which engine was chosen and why.
-        precision: of the arithmetic inside of the network; bf16 on CPUs that have it.
 
     Raises:
         WeightsError: the checkpoint is missing, damaged, or for another network.
         DeviceError: the device was asked for by name and is not there.
-        EngineError: the engine was asked for by name and cannot run here, or not so precisely.
+        EngineError: the engine was asked for by name and cannot run here, or the precision is
+            not for this processor, device or engine.
         CacheError: the engine was asked for by name, and the cache folder cannot be written.
     """
     device, fallback_reason = choose_device(settings.device)
     network, provenance = network_of(settings, tell)
     if device.type == 'cpu' and settings.threads:
         torch.set_num_threads(settings.threads)
-    job = Job(network, provenance, settings, device, tell, precision)
+    job = Job(network, provenance, settings, device, tell)
     runtime = choose(job) if settings.engine == 'auto' else build(settings.engine, job)
     return NetworkEngine(network, runtime, provenance, settings, fallback_reason)
 

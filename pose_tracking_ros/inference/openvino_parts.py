@@ -11,8 +11,9 @@ from torch import Tensor
 
 from pose_tracking_ros.inference.engine_error import missing
 from pose_tracking_ros.inference.onnx_files import PART_NAMES
-from pose_tracking_ros.inference.processor import Precision, in_words
+from pose_tracking_ros.inference.processor import in_words
 from pose_tracking_ros.network.parts import Parts
+from pose_tracking_ros.settings.network import Precision
 
 
 def openvino_parts(folder: Path, threads: int, precision: Precision = 'f32') -> tuple[Parts, str]:

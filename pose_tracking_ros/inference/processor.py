@@ -7,10 +7,8 @@ import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-Precision = Literal['f32', 'bf16']
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+from pose_tracking_ros.settings.network import Precision
 
 # Multiplies bfloat16 in hardware; any of them will do.
 _BF16_FLAGS = ('avx512_bf16', 'amx_bf16')

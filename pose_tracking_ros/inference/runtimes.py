@@ -18,13 +18,14 @@ from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.model_cache import Tell, cache_folder, key_of
 from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import onnx_folder
-from pose_tracking_ros.inference.processor import Precision, Processor, in_words
+from pose_tracking_ros.inference.processor import Processor, in_words
 from pose_tracking_ros.inference.weights_source import weights_path
 from pose_tracking_ros.network.backbone import fold_batch_norm
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.parts import Parts, Trunk
 from pose_tracking_ros.network.weights import Provenance, load_network
 from pose_tracking_ros.settings import NetworkSettings
+from pose_tracking_ros.settings.network import Precision
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,10 +44,9 @@ class Job:
     Attributes:
         network: on the CPU, in evaluation mode, batch norm folded.
         provenance: of its weights.
-        settings: threads and cache folder are read.
+        settings: threads, precision and cache folder are read.
         device: where to run.
         tell: takes lines about what happens.
-        precision: of the arithmetic inside of the parts.
     """
 
     network: MultiTaskNetwork
@@ -54,7 +54,6 @@ class Job:
     settings: NetworkSettings
     device: torch.device
     tell: Tell
-    precision: Precision = 'f32'
 
 
 def network_of(
@@ -75,12 +74,18 @@ def network_of(
     return network, provenance
 
 
-def candidates(device: torch.device) -> list[str]:
-    """Return the installed engines that start quickly, in the order they are worth trying."""
+def candidates(device: torch.device, precision: Precision = 'f32') -> list[str]:
+    """Return the installed engines that start quickly, in the order they are worth trying.
+
+    Args:
+        device: where to run.
+        precision: that they must have.
+    """
     return [
         name
         for name in _QUICK[device.type]
-        if all(importlib.util.find_spec(package) for package in _PACKAGES.get(name, ()))
+        if (precision == 'f32' or name in BFLOAT16_ENGINES)
+        and all(importlib.util.find_spec(package) for package in _PACKAGES.get(name, ()))
     ]
 
 
@@ -92,11 +97,10 @@ def build(name: str, job: Job) -> Runtime:
         job: what for.
 
     Raises:
-        EngineError: the engine cannot run here.
+        EngineError: the engine cannot run here, or not so precisely.
         CacheError: the cache folder cannot be written.
     """
-    if job.precision == 'bf16':
-        _check_bfloat16(name, job.device)
+    check_precision(name, job)
     if name == 'torch':
         return _torch(job)
     if name == 'compiled':
@@ -108,25 +112,32 @@ def build(name: str, job: Job) -> Runtime:
     raise EngineError(f'engine: no engine {name!r}')
 
 
-def _check_bfloat16(name: str, device: torch.device) -> None:
+def check_precision(name: str, job: Job) -> None:
     """Refuse bfloat16 where it would be computed by detours, or not at all.
 
+    Args:
+        name: an engine, or `auto`.
+        job: what for.
+
     Raises:
-        EngineError: the engine or the processor has no bfloat16.
+        EngineError: the device, the processor or the engine has no bfloat16.
     """
-    if device.type != 'cpu':
+    if job.settings.precision == 'f32':
+        return
+    if job.device.type != 'cpu':
         raise EngineError(
-            f'precision: bf16 is for CPUs, and device is {device}; a GPU computes in half '
-            'precision by itself: leave it at f32'
+            f'precision: bf16 is for CPUs, and device is {job.device}; a GPU computes in half '
+            'precision by itself: choose f32'
         )
-    if name not in BFLOAT16_ENGINES:
+    # Before the engine: nobody should change it in vain.
+    gap = Processor.here().bfloat16_gap
+    if gap:
+        raise EngineError(f'precision: {gap}; choose f32')
+    if name not in ('auto', *BFLOAT16_ENGINES):
         raise EngineError(
             f'precision: expected one of the engines {", ".join(BFLOAT16_ENGINES)} for bf16, got '
             f'{name}; choose one of them, or f32'
         )
-    gap = Processor.here().bfloat16_gap
-    if gap:
-        raise EngineError(f'precision: {gap}; choose f32')
 
 
 def _in_bfloat16(parts: Parts) -> Parts:
@@ -146,8 +157,8 @@ def _in_bfloat16(parts: Parts) -> Parts:
 def _torch(job: Job) -> Runtime:
     parts = _on_device(job).parts()
     assert isinstance(parts.trunk, Trunk)
-    name = f'torch {torch.__version__}{in_words(job.precision)}'
-    if job.precision == 'bf16':
+    name = f'torch {torch.__version__}{in_words(job.settings.precision)}'
+    if job.settings.precision == 'bf16':
         return Runtime(_in_bfloat16(parts), job.device, name)
     return Runtime(
         parts,
@@ -181,7 +192,7 @@ def _openvino(job: Job) -> Runtime:
             'choose onnxruntime, tensorrt or torch'
         )
     folder = _onnx(job, 'openvino')
-    parts, name = openvino_parts(folder, job.settings.threads, job.precision)
+    parts, name = openvino_parts(folder, job.settings.threads, job.settings.precision)
     return Runtime(parts, job.device, name)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from pose_tracking_ros.settings.limits import check_settings, setting
 
+Precision = Literal['f32', 'bf16']
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 ENGINES = ('auto', 'torch', 'compiled', 'onnxruntime', 'openvino', 'tensorrt')
 
 
@@ -43,6 +46,13 @@ class NetworkSettings:
         'What runs the network; auto measures the installed ones once per machine and takes the '
         'fastest. compiled and tensorrt take minutes to build when first used.',
         choices=ENGINES,
+    )
+    precision: Precision = setting(  # noqa: RUF009 - makes a field, as it does for the others
+        'f32',
+        'Arithmetic of the network. bf16 is for CPUs with AVX512-BF16 or AMX, by the engines '
+        'openvino and torch: with openvino, lite takes a quarter less time there, and its average '
+        'precision stays within 0.1 points. Refused elsewhere.',
+        choices=PRECISIONS,
     )
     engine_cache: str = setting(
         '',

@@ -88,6 +88,33 @@ def test_a_network_that_cannot_be_loaded_leaves_the_node_unconfigured(graph, eng
     assert state_of(tracker) == 'active'
 
 
+def test_a_precision_that_the_processor_lacks_leaves_the_node_unconfigured(
+    graph, tmp_path, monkeypatch, capfd
+):
+    from rclpy.parameter import Parameter
+
+    from pose_tracking_ros.inference.processor import Processor
+    from pose_tracking_ros.ros.tracker_node import TrackerNode
+
+    monkeypatch.setattr(Processor, 'here', lambda: Processor('Old CPU', 2, ('avx2',)))
+    parameters = {'device': 'cpu', 'threads': 1, 'image_long_side_px': 64}
+    options = graph.options(precision='bf16', engine_cache=str(tmp_path), **parameters)
+    tracker = graph.add(TrackerNode(**options))
+    assert not tracker.start()
+    assert state_of(tracker) == 'unconfigured'
+    told = capfd.readouterr().err
+    assert 'cannot be configured: precision: Old CPU has neither' in told
+    assert 'choose f32' in told
+    assert 'Traceback' not in told
+    # Unconfigured, it may be corrected.
+    (result,) = tracker.set_parameters([Parameter('precision', value='f32')])
+    assert result.successful
+    tracker.set_parameters([Parameter('engine', value='torch')])
+    assert tracker.start()
+    (result,) = tracker.set_parameters([Parameter('precision', value='bf16')])
+    assert not result.successful
+
+
 def test_an_unexpected_error_while_configuring_is_logged_with_its_traceback(graph, engine, capfd):
     def fail():
         raise KeyError('a bug')

@@ -19,6 +19,7 @@ from pose_tracking_ros.evaluation.keypoints import (
     run_engine,
     score,
 )
+from pose_tracking_ros.inference.processor import Processor
 from pose_tracking_ros.people import People
 
 SIZE = (200, 160)
@@ -223,6 +224,17 @@ def test_command_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtu
         f'error: {annotations}: annotations[2]: keypoints: expected 51 finite numbers, '
         "got 'none'\n"
     )
+
+
+def test_command_hands_the_precision_to_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Processor, 'here', lambda: Processor('Old CPU', 2, ('avx2',)))
+    annotations = tmp_path / 'truth.json'
+    annotations.write_text(json.dumps(truth()))
+    arguments = ['keypoints', '--annotations', str(annotations), '--images', str(tmp_path)]
+    assert main([*arguments, '--device', 'cpu', '--precision', 'bf16']) == 2
+    assert capsys.readouterr().err.startswith('error: precision: Old CPU has neither')
 
 
 def test_command_with_missing_input(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,8 @@ from pose_tracking_ros.inference import choice, load_engine
 from pose_tracking_ros.inference.choice import choose, seconds_per_image
 from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.network_engine import Runtime
-from pose_tracking_ros.inference.runtimes import Job, build, network_of
+from pose_tracking_ros.inference.processor import Processor
+from pose_tracking_ros.inference.runtimes import Job, build, candidates, network_of
 from pose_tracking_ros.settings import NetworkSettings
 
 NAMES = ['openvino', 'onnxruntime', 'torch']
@@ -58,7 +59,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Benc
     def make(**times_s: float | Exception) -> Bench:
         made = Bench(job, {'openvino': 0.02, 'onnxruntime': 0.03, 'torch': 0.05} | times_s)
         monkeypatch.setattr(choice, 'build', made.build)
-        monkeypatch.setattr(choice, 'candidates', lambda device: NAMES)
+        monkeypatch.setattr(choice, 'candidates', lambda device, precision: NAMES)
         monkeypatch.setattr(choice, '_facts', lambda job, names: {'long': str(job.settings)})
         return made
 
@@ -145,6 +146,33 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_only(
     blocked.write_text('')
     assert made.choose(engine_cache=str(blocked)) == 'openvino'
     assert made.lines[-1].startswith('engine: cannot remember the choice')
+
+
+def test_only_engines_that_compute_in_bfloat16_are_tried_for_it(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench(onnxruntime=0.001)
+    monkeypatch.setattr(choice, 'candidates', candidates)
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: True)
+    monkeypatch.setattr(Processor, 'here', lambda: Processor('New CPU', 2, ('amx_bf16',)))
+    assert made.choose() == 'onnxruntime'
+    made.lines.clear()
+    assert made.choose(precision='bf16') == 'openvino'
+    assert made.lines == ['engine: openvino is the fastest here (openvino 20.0 ms, torch 50.0 ms)']
+
+
+@pytest.mark.parametrize('engine', ['auto', 'openvino', 'onnxruntime'])
+def test_a_processor_without_bfloat16_is_told_once(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Processor, 'here', lambda: Processor('Old CPU', 2, ('avx2',)))
+    settings = NetworkSettings(
+        device='cpu', engine=engine, precision='bf16', engine_cache=str(tmp_path)
+    )
+    lines: list[str] = []
+    with pytest.raises(EngineError, match=r'^precision: Old CPU has neither .*; choose f32$'):
+        load_engine(settings, lines.append)
+    assert lines == []
 
 
 def test_the_times_are_of_the_parts_at_the_configured_size(tmp_path: Path) -> None:

@@ -178,8 +178,7 @@ def test_bfloat16_finds_the_same_people_less_exactly(
         pytest.importorskip('openvino', reason='requirements/engines.txt is not installed')
     if gap := Processor.here().bfloat16_gap:
         pytest.skip(gap)
-    settings = NetworkSettings(device='cpu', engine=name)
-    engine = load_engine(settings, precision='bf16')
+    engine = load_engine(NetworkSettings(device='cpu', engine=name, precision='bf16'))
     assert engine.device_name.endswith(', bf16')
     found = engine.infer(images['one, portrait'])
     wanted = expected['one, portrait']
@@ -197,15 +196,16 @@ def test_bfloat16_is_refused_where_it_gains_nothing(
 ) -> None:
     able = Processor('Some CPU', 2, ('avx512_bf16',))
     monkeypatch.setattr(Processor, 'here', lambda: able)
-    low = dataclasses.replace(job, precision='bf16')
+    low = dataclasses.replace(job, settings=dataclasses.replace(job.settings, precision='bf16'))
     with pytest.raises(EngineError, match='openvino, torch for bf16, got onnxruntime'):
         build('onnxruntime', low)
     with pytest.raises(EngineError, match='bf16 is for CPUs, and device is cuda'):
         build('torch', dataclasses.replace(low, device=torch.device('cuda')))
     unable = Processor('Old CPU', 2, ('avx2',))
     monkeypatch.setattr(Processor, 'here', lambda: unable)
-    with pytest.raises(EngineError, match='Old CPU has neither .* choose f32'):
-        build('torch', low)
+    for name in ('torch', 'onnxruntime'):
+        with pytest.raises(EngineError, match='Old CPU has neither .* choose f32'):
+            build(name, low)
 
 
 def test_verification_notices_other_weights(tmp_path: Path) -> None:

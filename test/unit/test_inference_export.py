@@ -9,6 +9,7 @@ import pytest
 
 from pose_tracking_ros.inference import __main__ as command
 from pose_tracking_ros.inference.__main__ import main
+from pose_tracking_ros.inference.processor import Processor
 from pose_tracking_ros.network.weights import shipped_weights
 
 FILES = {
@@ -81,6 +82,20 @@ def test_measure_shows_a_row_for_each_number_of_people(
     rows = [line.split('│')[1:-1] for line in out.splitlines() if ' ms ' in line]
     assert [int(row[0]) for row in rows] == [1, 3]
     assert all(float(cell.strip().removesuffix(' ms')) > 0 for row in rows for cell in row[1:])
+
+
+def test_measure_has_the_precision_or_says_what_lacks_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unable = Processor('Old CPU', 2, ('avx2',))
+    with monkeypatch.context() as patched:
+        patched.setattr(Processor, 'here', lambda: unable)
+        assert measure('--people', '1', '--precision', 'bf16') == 2
+    assert 'error: precision: Old CPU has neither' in capsys.readouterr().err
+    if gap := Processor.here().bfloat16_gap:
+        pytest.skip(gap)
+    assert measure('--people', '1', '--precision', 'bf16') == 0
+    assert ', bf16' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
