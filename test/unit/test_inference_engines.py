@@ -186,7 +186,7 @@ def test_bfloat16_finds_the_same_people_less_exactly(
     assert len(found) == len(wanted) == 1
     # Not full precision under another name.
     assert np.abs(found.boxes - wanted.boxes).max() > TOLERANCES['boxes']
-    # Rounding may prefer another of the proposals about the person, whose score is nearly the same.
+    # Rounding may prefer another of the proposals about the person, with nearly the same score.
     assert pairwise_iou(found.boxes, wanted.boxes)[0, 0] > 0.7
     assert np.abs(found.keypoints - wanted.keypoints).max() < 8
     assert (found.embeddings * wanted.embeddings).sum() > 0.95
