@@ -60,6 +60,7 @@ def receive(seconds: float, inference_s: float) -> dict[str, float]:
 
         model_id = device_name = 'none'
         fallback_reason = ''
+        embedding_dim = 0
 
         def apply_settings(self, settings: object) -> None:
             """Have none."""

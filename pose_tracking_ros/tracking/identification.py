@@ -268,4 +268,6 @@ def _stack(tracks: list[Track], dim: int) -> Float[np.ndarray, 'track dim']:
                 f'tracks: expected embeddings of length {dim} as the gallery holds them, got '
                 f'{len(track.embedding)}: the network was exchanged; load its own gallery'
             )
-    return np.array([track.embedding for track in tracks], dtype=np.float32).reshape(-1, dim)
+    looks = np.array([track.embedding for track in tracks], dtype=np.float32)
+    # Not -1 for the tracks: without embeddings their number would not follow from the size.
+    return looks.reshape(len(tracks), dim)

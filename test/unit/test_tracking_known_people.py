@@ -192,3 +192,16 @@ def test_cameras_enroll_at_the_same_time_and_the_file_holds_all(tmp_path):
     everybody = {f'{number}-{person}' for number in range(4) for person in range(10)}
     assert set(cameras[0].known_people.contents.person_ids) == everybody
     assert set(KnownPeople('paper@01', 4, settings).contents.person_ids) == everybody
+
+
+def test_an_engine_without_embeddings_is_tracked_and_nobody_named():
+    looks = np.zeros((2, 0))
+    engine = Engine(*looks)
+    engine.embedding_dim = 0
+    results = run(pipeline(engine), 5)
+    assert names(results[-1]) == ['', '']
+    engine.looks = ()
+    engine.infer = lambda image: People.none((320, 240))
+    # Where nobody is, neither.
+    fresh = pipeline(engine)
+    assert [len(result.tracks) for result in run(fresh, 3)] == [0, 0, 0]
