@@ -50,8 +50,8 @@ class NetworkSettings:
     precision: Precision = setting(  # noqa: RUF009 - makes a field, as it does for the others
         'f32',
         'Arithmetic of the network. bf16 is for CPUs with AVX512-BF16 or AMX, by the engines '
-        'openvino and torch: with openvino, lite takes a quarter less time there, and its average '
-        'precision stays within 0.1 points. Refused elsewhere.',
+        'openvino and torch: with openvino, lite takes a quarter less time there and finds as '
+        'much (docs/performance.md). Refused elsewhere.',
         choices=PRECISIONS,
     )
     engine_cache: str = setting(
