@@ -11,7 +11,8 @@ from rich.table import Table
 from pose_tracking_ros.evaluation.judged_people import judge_people
 from pose_tracking_ros.skeleton import COCO_17
 
-# A joint is wrong when its term of OKS is less: beyond 2.1 times of what makes it 1/3.
+# A joint is wrong when its term of OKS is less: farther off than 2.1 times k·s, with k twice the
+# sigma of the joint and s the square root of the area.
 WRONG_LIKENESS = 0.1
 
 
