@@ -10,36 +10,16 @@ import copy
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from pose_tracking_ros.network.heads import BoxHead
 from pose_tracking_ros.network.model import MultiTaskNetwork
-from pose_tracking_ros.network.parts import BoxPart, Parts, PersonPart, Trunk
-from pose_tracking_ros.network.pooling import POOLED_LEVELS
+from pose_tracking_ros.network.parts import BoxPart, Parts, PersonPart
 
 # Of a kernel of 4 over inputs two output cells apart: the taps that meet an output cell of even
 # and of odd number, in the order of the inputs.
 _TAPS = ((3, 1), (2, 0))
-
-
-class GraphTrunk(nn.Module):
-    """`Trunk` that puts the levels together before it turns them into rows: one turn, not four."""
-
-    def __init__(self, trunk: Trunk) -> None:
-        super().__init__()
-        self.trunk = trunk
-
-    def forward(
-        self, pixels: UInt8[Tensor, '1 height width 3']
-    ) -> tuple[
-        Float[Tensor, 'cell channel'], Float[Tensor, '1 anchor'], Float[Tensor, '1 anchor 4']
-    ]:
-        """Return the rows of the feature table, objectness logits, and box deltas."""
-        levels = self.trunk.levels(pixels)
-        logits, deltas = self.trunk.rpn.predictions(levels)
-        maps = torch.cat([levels[name].flatten(2) for name in POOLED_LEVELS], 2)
-        return maps.permute(0, 2, 1).flatten(0, 1), logits, deltas
 
 
 class PhaseDeconvolution(nn.Module):
@@ -123,7 +103,6 @@ def graph_parts(network: MultiTaskNetwork) -> Parts:
         network: on the CPU, in evaluation mode, batch norm folded.
     """
     trunk, box, person = network.parts()
-    assert isinstance(trunk, Trunk)
     assert isinstance(box, BoxPart)
     assert isinstance(person, PersonPart)
     pose = copy.deepcopy(person.pose)
@@ -131,4 +110,4 @@ def graph_parts(network: MultiTaskNetwork) -> Parts:
         if isinstance(module, nn.ConvTranspose2d):
             parent, _, own = name.rpartition('.')
             setattr(pose.get_submodule(parent), own, PhaseDeconvolution(module))
-    return Parts(GraphTrunk(trunk), FlatBoxPart(box), PersonPart(pose, person.reid))
+    return Parts(trunk, FlatBoxPart(box), PersonPart(pose, person.reid))

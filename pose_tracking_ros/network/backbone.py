@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -13,6 +14,8 @@ from torchvision.ops import FrozenBatchNorm2d
 
 # Last block of each stage in torchvision's `mobilenet_v2().features`: strides 4, 8, 16, 32.
 _MOBILENET_STAGES = {'c2': 3, 'c3': 6, 'c4': 13, 'c5': 17}
+# MoveNet's way down reads stride 16 before its channels widen.
+_MOVENET_STAGES = {'c2': 3, 'c3': 6, 'c4': 10, 'c5': 17}
 _RESNETS = {'resnet18': resnet18, 'resnet50': resnet50, 'resnet101': resnet101}
 
 
@@ -33,11 +36,6 @@ class Stages(nn.Module):
         self.channels = channels
         self.architecture = architecture
 
-    @property
-    def has_norms(self) -> bool:
-        """Whether there are norm layers, or they are folded into the convolutions."""
-        return any(name.endswith('running_mean') for name, _ in self.named_buffers())
-
     def forward(self, images: Float[Tensor, 'image 3 height width']) -> dict[str, Tensor]:
         """Return the feature maps by stage name."""
         maps = {}
@@ -48,24 +46,53 @@ class Stages(nn.Module):
         return maps
 
 
-def mobilenet_stages(folded: bool) -> Stages:
-    """Return MobileNet-v2 without its classifier.
+def mobilenet_stages() -> Stages:
+    """Return MobileNet-v2 with frozen batch norm, without its classifier."""
+    features = mobilenet_v2(weights=None, norm_layer=FrozenBatchNorm2d).features
+    stages = _cut(features, _MOBILENET_STAGES)
+    return Stages(stages, [24, 32, 96, 320], 'mobilenet_v2')
 
-    Args:
-        folded: without norm layers: each convolution has a bias instead, as in a checkpoint whose
-            batch norm was folded in. Otherwise the batch norm is frozen.
+
+def wide_mobilenet_stages() -> Stages:
+    """Return MoveNet MultiPose's half wider MobileNet-v2, batch norms folded.
+
+    TensorFlow pads before a convolution with stride only at the right and the bottom; so do these.
     """
-    norm = nn.BatchNorm2d if folded else FrozenBatchNorm2d
-    features = mobilenet_v2(weights=None, norm_layer=norm).features
+    features = mobilenet_v2(weights=None, width_mult=1.5).features
+    fold_batch_norm(features)
+    _pad_at_the_end(features)
+    return Stages(_cut(features, _MOVENET_STAGES), [40, 48, 96, 480], 'mobilenet_v2_1.5')
+
+
+def _cut(features: nn.Sequential, last_of: dict[str, int]) -> OrderedDict[str, nn.Module]:
     stages: OrderedDict[str, nn.Module] = OrderedDict()
     first = 0
-    for name, last in _MOBILENET_STAGES.items():
+    for name, last in last_of.items():
         stages[name] = nn.Sequential(*features[first : last + 1])
         first = last + 1
-    if folded:
-        for stage in stages.values():
-            fold_batch_norm(stage)
-    return Stages(stages, [24, 32, 96, 320], 'mobilenet_v2')
+    return stages
+
+
+class EndPaddedConv2d(nn.Conv2d):
+    """A convolution of 3x3 with stride 2, padded at the right and the bottom only."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the outputs, half as many each way."""
+        return super().forward(F.pad(input, (0, 1, 0, 1)))
+
+
+def _pad_at_the_end(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
+            setattr(
+                module,
+                name,
+                EndPaddedConv2d(
+                    child.in_channels, child.out_channels, 3, stride=2, groups=child.groups
+                ),
+            )
+        else:
+            _pad_at_the_end(child)
 
 
 def resnet_stages(name: str) -> Stages:

@@ -21,7 +21,7 @@ from pose_tracking_ros.network.decode import (
 )
 from pose_tracking_ros.network.heatmaps import DEFAULT_DECODING, Decoding, decode_heatmaps
 from pose_tracking_ros.network.parts import Parts
-from pose_tracking_ros.network.pooling import FeatureTable, pool_table
+from pose_tracking_ros.network.pooling import CANONICAL_SIZE_PX, FeatureTable, pool_table
 from pose_tracking_ros.network.rpn import RegionProposals, RPNOutput
 
 # Pooled grids of so many boxes pass the box part at once on a CPU. A thousand of the paper's are
@@ -79,6 +79,8 @@ class Layout:
         joints: that the pose head estimates.
         dim: length of an embedding.
         decoding: what the pose head's heatmaps mean.
+        pose_canonical_px: people of this size are pooled from p4 for the pose head.
+        reid_canonical_px: likewise, for the embedding.
     """
 
     box: tuple[int, int]
@@ -89,11 +91,14 @@ class Layout:
     joints: int
     dim: int
     decoding: Decoding = DEFAULT_DECODING
+    pose_canonical_px: float = CANONICAL_SIZE_PX
+    reid_canonical_px: float = CANONICAL_SIZE_PX
 
     @property
     def is_pooled_once(self) -> bool:
         """Whether pose and Re-ID head read the same grid."""
-        return (self.pose, self.pose_margin) == (self.reid, self.reid_margin)
+        pose = (self.pose, self.pose_margin, self.pose_canonical_px)
+        return pose == (self.reid, self.reid_margin, self.reid_canonical_px)
 
 
 def find_people(
@@ -166,9 +171,25 @@ def pool_for_heads(
     table: FeatureTable, boxes: Float[Tensor, 'person 4'], layout: Layout
 ) -> list[Tensor]:
     """Return what the person part wants: one pooled grid, or one for each of its heads."""
-    pooled = [pool_table(table, boxes, layout.pose, layout.pose_margin)]
+    pooled = [
+        pool_table(
+            table,
+            boxes,
+            layout.pose,
+            layout.pose_margin,
+            canonical_px=layout.pose_canonical_px,
+        )
+    ]
     if not layout.is_pooled_once:
-        pooled.append(pool_table(table, boxes, layout.reid, layout.reid_margin))
+        pooled.append(
+            pool_table(
+                table,
+                boxes,
+                layout.reid,
+                layout.reid_margin,
+                canonical_px=layout.reid_canonical_px,
+            )
+        )
     return pooled
 
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pose_tracking_ros.network.fpn import separable
+from pose_tracking_ros.network.pooling import CANONICAL_SIZE_PX
 
 
 class BoxHead(nn.Module):
@@ -55,6 +56,7 @@ class PaperPoseHead(nn.Module):
     grid = (22, 16)
     heatmap = (88, 64)
     margin = 1.0
+    canonical_px = CANONICAL_SIZE_PX
 
     def __init__(self, channels: int, joints: int, layers: int) -> None:
         super().__init__()
@@ -93,6 +95,7 @@ class PaperReidHead(nn.Module):
 
     grid = (14, 14)
     margin = 1.0
+    canonical_px = CANONICAL_SIZE_PX
 
     def __init__(self, channels: int, layers: int, dim: int) -> None:
         super().__init__()
@@ -122,10 +125,9 @@ class _SeparableResidual(nn.Module):
 
 
 class LitePoseHead(nn.Module):
-    """Low-resolution pose head: 16x12 in, 32x24 heatmaps out (FasterPose's idea).
+    """Separable convolutions only: 24x18 in, 48x36 heatmaps out.
 
-    One full convolution mixes, separable residual blocks see the whole body, a pixel shuffle
-    doubles the resolution.
+    Residual blocks see the whole body, a pixel shuffle doubles the resolution.
 
     Args:
         channels: of the pyramid.
@@ -134,29 +136,28 @@ class LitePoseHead(nn.Module):
         blocks: separable residual blocks.
     """
 
-    grid = (16, 12)
-    heatmap = (32, 24)
+    grid = (24, 18)
+    heatmap = (48, 36)
     margin = 1.15
+    # A level finer than in FPN: joints are small beside their person.
+    canonical_px = 2 * CANONICAL_SIZE_PX
 
     def __init__(self, channels: int, joints: int, width: int, blocks: int) -> None:
         super().__init__()
         self.joints = joints
-        self.mix = nn.Sequential(
-            nn.Conv2d(channels, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-        )
+        self.mix = separable(channels, width)
         self.body = nn.Sequential(*(_SeparableResidual(width) for _ in range(blocks)))
         self.up = nn.Sequential(
             nn.Conv2d(width, width * 2, 1, bias=False),
             nn.BatchNorm2d(width * 2),
             nn.ReLU(inplace=True),
             nn.PixelShuffle(2),
-            nn.Conv2d(width // 2, joints, 3, padding=1),
+            nn.Conv2d(width // 2, width // 2, 3, padding=1, groups=width // 2, bias=False),
+            nn.Conv2d(width // 2, joints, 1),
         )
 
-    def forward(self, pooled: Float[Tensor, 'box channel 16 12']) -> Tensor:
-        """Return heatmap logits, box x joint x 32 x 24."""
+    def forward(self, pooled: Float[Tensor, 'box channel 24 18']) -> Tensor:
+        """Return heatmap logits, box x joint x 48 x 36."""
         heatmaps: Tensor = self.up(self.body(self.mix(pooled)))
         return heatmaps.float()
 
@@ -174,6 +175,7 @@ class LiteReidHead(nn.Module):
 
     grid = LitePoseHead.grid
     margin = LitePoseHead.margin
+    canonical_px = LitePoseHead.canonical_px
     stripes = 4
 
     def __init__(self, channels: int, width: int, dim: int) -> None:
@@ -190,9 +192,13 @@ class LiteReidHead(nn.Module):
             nn.BatchNorm1d(dim),
         )
 
-    def forward(self, pooled: Float[Tensor, 'box channel 16 12']) -> Float[Tensor, 'box dim']:
+    def forward(self, pooled: Float[Tensor, 'box channel 24 18']) -> Float[Tensor, 'box dim']:
         """Return embeddings of unit length."""
         x = self.convs(pooled)
         rows = x.shape[2] // self.stripes
         striped = x.unflatten(2, (self.stripes, rows)).mean((3, 4))
         return F.normalize(self.embed(striped).float(), dim=1)
+
+
+PoseHead = PaperPoseHead | LitePoseHead
+ReidHead = PaperReidHead | LiteReidHead

@@ -10,10 +10,8 @@ from pose_tracking_ros.network.backbone import Stages
 from pose_tracking_ros.network.detection import Detections, Layout, Selection, find_people
 from pose_tracking_ros.network.heads import (
     BoxHead,
-    LitePoseHead,
-    LiteReidHead,
-    PaperPoseHead,
-    PaperReidHead,
+    PoseHead,
+    ReidHead,
 )
 from pose_tracking_ros.network.heatmaps import DEFAULT_DECODING, Decoding
 from pose_tracking_ros.network.parts import BoxPart, Normalisation, Parts, PersonPart, Trunk
@@ -46,8 +44,8 @@ class MultiTaskNetwork(nn.Module):
         pyramid: nn.Module,
         rpn: RegionProposals,
         box_head: BoxHead,
-        pose_head: PaperPoseHead | LitePoseHead,
-        reid_head: PaperReidHead | LiteReidHead,
+        pose_head: PoseHead,
+        reid_head: ReidHead,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -71,6 +69,8 @@ class MultiTaskNetwork(nn.Module):
             joints=self.pose_head.joints,
             dim=self.reid_head.dim,
             decoding=self.decoding,
+            pose_canonical_px=self.pose_head.canonical_px,
+            reid_canonical_px=self.reid_head.canonical_px,
         )
 
     def parts(self) -> Parts:

@@ -51,6 +51,10 @@ class Normalisation(nn.Module):
         """Return images with about zero mean and unit variance."""
         return (images - self.mean) / self.std
 
+    def channels_last(self, images: Float[Tensor, 'image height width 3']) -> Tensor:
+        """Do the same where channels come last."""
+        return (images - self.mean.flatten()) / self.std.flatten()
+
 
 class Trunk(nn.Module):
     """Backbone, pyramid and RPN head: one image to features and raw proposals.
@@ -104,8 +108,9 @@ class Trunk(nn.Module):
 
     def levels(self, pixels: UInt8[Tensor, 'image height width 3']) -> dict[str, Tensor]:
         """Return p2..p6 of RGB images."""
-        images = pixels.float().permute(0, 3, 1, 2)
-        levels: dict[str, Tensor] = self.pyramid(self.backbone(self.normalise(images)))
+        # Turned last: a runtime that keeps channels last then has nothing to move.
+        images = self.normalise.channels_last(pixels.float()).permute(0, 3, 1, 2)
+        levels: dict[str, Tensor] = self.pyramid(self.backbone(images))
         return levels
 
 

@@ -21,7 +21,7 @@ from pose_tracking_ros.network.decode import expand_boxes
 from pose_tracking_ros.network.fpn import STRIDES
 
 # A region of this size (square root of its area, px) is pooled from p4 (FPN, Eq. 1).
-_CANONICAL_SIZE_PX = 224.0
+CANONICAL_SIZE_PX = 224.0
 POOLED_LEVELS = ('p2', 'p3', 'p4', 'p5')
 # Each level has a quarter of the cells of the one before.
 _CELLS_PER_P2_CELL = 1 + 1 / 4 + 1 / 16 + 1 / 64
@@ -43,7 +43,8 @@ class FeatureTable(NamedTuple):
 
 def table_rows(levels: dict[str, Tensor], image: int = 0) -> Float[Tensor, 'cell channel']:
     """Return p2 to p5 of one image as the rows of a `FeatureTable`."""
-    maps = [levels[name][image].permute(1, 2, 0).flatten(0, 1) for name in POOLED_LEVELS]
+    # Permuted first: a runtime that keeps channels last then has nothing to move.
+    maps = [levels[name].permute(0, 2, 3, 1)[image].flatten(0, 1) for name in POOLED_LEVELS]
     return torch.cat(maps)
 
 
@@ -59,6 +60,7 @@ def pool_table(
     grid: tuple[int, int],
     margin: float | None,
     image_index: Float[Tensor, 'box'] | None = None,
+    canonical_px: float = CANONICAL_SIZE_PX,
 ) -> Float[Tensor, 'box row column channel']:
     """Pool a grid of features over each box; the values are those of `pool_people`.
 
@@ -68,9 +70,10 @@ def pool_table(
         grid: rows and columns.
         margin: grow the boxes to the grid's shape and by this factor; None pools the box itself.
         image_index: which image of the table each box is in; None for the first.
+        canonical_px: boxes of this size are pooled from p4.
     """
     height, width = table.image_size
-    level = _level_of(_size_px(boxes))
+    level = _level_of(_size_px(boxes), canonical_px)
     regions = boxes if margin is None else expand_boxes(boxes, grid, margin)
     stride = STRIDES['p2'] * torch.exp2(level)
     # The centre of the first cell lies at 0.
@@ -126,9 +129,9 @@ def _size_px(boxes: Float[Tensor, 'box 4']) -> Float[Tensor, 'box']:
     return (boxes[:, 2:] - boxes[:, :2]).prod(1).clamp_min(0).sqrt()
 
 
-def _level_of(size_px: Float[Tensor, 'box']) -> Float[Tensor, 'box']:
+def _level_of(size_px: Float[Tensor, 'box'], canonical_px: float) -> Float[Tensor, 'box']:
     """Return 0 for p2 to 3 for p5 (FPN, Eq. 1)."""
-    level = (4 + torch.log2(size_px.clamp_min(1e-3) / _CANONICAL_SIZE_PX + 1e-6)).floor()
+    level = (4 + torch.log2(size_px.clamp_min(1e-3) / canonical_px + 1e-6)).floor()
     return level.clamp(2, 5) - 2
 
 
@@ -138,6 +141,7 @@ def pool_people(
     grid: tuple[int, int],
     margin: float | None,
     image_index: Tensor | None = None,
+    canonical_px: float = CANONICAL_SIZE_PX,
 ) -> Float[Tensor, 'box channel rows columns']:
     """Pool a grid of features over each box, with gradients for the features.
 
@@ -147,13 +151,15 @@ def pool_people(
         grid: rows and columns.
         margin: grow the boxes to the grid's shape and by this factor; None pools the box itself.
         image_index: which image of the batch each box is in; None for the first.
+        canonical_px: boxes of this size are pooled from p4.
     """
     if boxes.device.type == 'cpu':
         height, width = levels['p2'].shape[2:]
         size = (height * STRIDES['p2'], width * STRIDES['p2'])
         table = FeatureTable(_rows_of_all(levels), size)
-        return pool_table(table, boxes, grid, margin, image_index).permute(0, 3, 1, 2)
-    return align_people(levels, boxes, grid, margin, image_index)
+        pooled = pool_table(table, boxes, grid, margin, image_index, canonical_px)
+        return pooled.permute(0, 3, 1, 2)
+    return align_people(levels, boxes, grid, margin, image_index, canonical_px)
 
 
 def align_people(
@@ -162,13 +168,14 @@ def align_people(
     grid: tuple[int, int],
     margin: float | None,
     image_index: Tensor | None = None,
+    canonical_px: float = CANONICAL_SIZE_PX,
 ) -> Float[Tensor, 'box channel rows columns']:
     """Pool as `pool_people` does, by torchvision on every device."""
     size_px = _size_px(boxes)
     regions = boxes if margin is None else expand_boxes(boxes, grid, margin)
     if image_index is None:
         image_index = torch.zeros_like(size_px)
-    return pool_regions(levels, regions, image_index, size_px, grid)
+    return pool_regions(levels, regions, image_index, size_px, grid, canonical_px)
 
 
 def pool_regions(
@@ -177,6 +184,7 @@ def pool_regions(
     image_index: Float[Tensor, 'box'],
     size_px: Float[Tensor, 'box'],
     grid: tuple[int, int],
+    canonical_px: float = CANONICAL_SIZE_PX,
 ) -> Float[Tensor, 'box channel rows columns']:
     """RoIAlign each box from the level that fits its person's size (FPN, Eq. 1).
 
@@ -186,8 +194,9 @@ def pool_regions(
         image_index: which image of the batch each box belongs to.
         size_px: square root of the person's box area; chooses the level.
         grid: rows and columns of the output.
+        canonical_px: people of this size are pooled from p4.
     """
-    level = _level_of(size_px)
+    level = _level_of(size_px, canonical_px)
     regions = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1)
     channels = pyramid['p2'].shape[1]
     pooled = pyramid['p2'].new_zeros(len(boxes), channels, *grid)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pose_tracking_ros.network.backbone import Stages, mobilenet_stages, resnet_stages
-from pose_tracking_ros.network.fpn import PaperPyramid, SeparablePyramid
+from pose_tracking_ros.network.backbone import (
+    Stages,
+    mobilenet_stages,
+    resnet_stages,
+    wide_mobilenet_stages,
+)
+from pose_tracking_ros.network.fpn import NarrowingPyramid, PaperPyramid
 from pose_tracking_ros.network.heads import (
     BoxHead,
     LitePoseHead,
@@ -74,9 +79,7 @@ def before_nms_of(preset: str) -> int:
 
 def _paper(preset: Preset, joints: int) -> MultiTaskNetwork:
     backbone: Stages = (
-        mobilenet_stages(folded=False)
-        if preset.backbone == 'mobilenet_v2'
-        else resnet_stages(preset.backbone)
+        mobilenet_stages() if preset.backbone == 'mobilenet_v2' else resnet_stages(preset.backbone)
     )
     channels = 256
     return MultiTaskNetwork(
@@ -96,11 +99,11 @@ def _paper(preset: Preset, joints: int) -> MultiTaskNetwork:
 
 
 def _lite(joints: int) -> MultiTaskNetwork:
-    backbone = mobilenet_stages(folded=True)
-    channels = 96
+    backbone = wide_mobilenet_stages()
+    channels = 64
     return MultiTaskNetwork(
         backbone=backbone,
-        pyramid=SeparablePyramid(backbone.channels, channels),
+        pyramid=NarrowingPyramid(backbone.channels, channels),
         rpn=RegionProposals(
             channels,
             # No anchors on p2: three quarters of all anchors for people under 20 px.
@@ -110,6 +113,6 @@ def _lite(joints: int) -> MultiTaskNetwork:
             lite=True,
         ),
         box_head=BoxHead(channels, 192),
-        pose_head=LitePoseHead(channels, joints, width=128, blocks=4),
+        pose_head=LitePoseHead(channels, joints, width=96, blocks=4),
         reid_head=LiteReidHead(channels, width=128, dim=EMBEDDING_DIM),
     )

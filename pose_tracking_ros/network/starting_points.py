@@ -20,6 +20,7 @@ from pose_tracking_ros.network.heads import PaperPoseHead
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.weights import WeightsError
 
+_ARCHITECTURES = ('mobilenet_v2', 'resnet18', 'resnet50', 'resnet101')
 # Where torchvision's ResNets keep what is here stage `c2`; the later stages are its layers 2 to 4.
 _RESNET_STEM = {'0': 'conv1', '1': 'bn1', '4': 'layer1'}
 _RESNET_LAYERS = {'c3': 'layer2', 'c4': 'layer3', 'c5': 'layer4'}
@@ -40,7 +41,7 @@ def load_backbone(backbone: Stages, path: Path) -> None:
     """Start a backbone from ImageNet weights in torchvision's naming.
 
     Takes `mobilenet_v2`, `resnet18`, `resnet50` and `resnet101`; a classifier in the file is left
-    out. A backbone without norm layers gets those of the file folded into its convolutions.
+    out. `lite`'s half wider backbone has no such weights (`movenet.py` starts it).
 
     Raises:
         WeightsError: the file is missing, is no file of arrays, or holds another network.
@@ -134,10 +135,14 @@ def _name_here(name: str) -> str:
 
 
 def _copy_backbone(backbone: Stages, arrays: Mapping[str, Tensor], path: Path) -> None:
+    if backbone.architecture not in _ARCHITECTURES:
+        raise WeightsError(
+            f'{path}: expected a preset whose backbone torchvision has '
+            f'({", ".join(_ARCHITECTURES)}), got {backbone.architecture}; for lite, name MoveNet '
+            'MultiPose as start'
+        )
     is_resnet = backbone.architecture.startswith('resnet')
     names = _resnet_names(backbone) if is_resnet else _mobilenet_names(backbone)
-    if not backbone.has_norms:
-        arrays = _folded(arrays, path)
     missing = [name for name in names.values() if name not in arrays]
     if missing:
         raise WeightsError(
@@ -178,36 +183,3 @@ def _mobilenet_names(backbone: Stages) -> dict[str, str]:
             names[f'stages.{stage_name}.{name}'] = f'features.{first + int(number)}.{rest}'
         first += len(stage)
     return names
-
-
-def _folded(arrays: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Return weights and biases of convolutions into which their batch norms are folded."""
-    folded: dict[str, Tensor] = {}
-    for name, value in arrays.items():
-        if name.startswith('features.') and name.endswith('weight') and value.dim() == 4:
-            scale, shift = _folded_norm(arrays, _norm_after(name), path)
-            folded[name] = value.float() * scale[:, None, None, None]
-            folded[name.removesuffix('weight') + 'bias'] = shift
-    return folded
-
-
-def _norm_after(convolution: str) -> str:
-    # features.0.0.weight -> features.0.1; features.2.conv.0.0.weight -> features.2.conv.0.1;
-    # features.2.conv.2.weight (the last, without activation) -> features.2.conv.3
-    parts = convolution.split('.')[:-1]
-    parts[-1] = str(int(parts[-1]) + 1)
-    return '.'.join(parts)
-
-
-def _folded_norm(arrays: Mapping[str, Tensor], norm: str, path: Path) -> tuple[Tensor, Tensor]:
-    try:
-        weight, bias, mean, var = (
-            arrays[f'{norm}.{name}'].float()
-            for name in ('weight', 'bias', 'running_mean', 'running_var')
-        )
-    except KeyError as error:
-        raise WeightsError(
-            f'{path}: expected a batch norm {error} beside its convolution'
-        ) from error
-    scale = weight / (var + 1e-5).sqrt()
-    return scale, bias - mean * scale

@@ -125,9 +125,10 @@ class TrainingConfig:
         seed: of everything random.
         precision: Lightning Fabric's name, for example `bf16-mixed`; `auto` takes that where the
             device computes in bfloat16, else `32-true`.
-        start: checkpoint to start from: a path, `shipped`, or for `fastpose-50` a `.pth` file of
-            torchvision's Keypoint R-CNN; empty for the backbone alone. It goes before
-            `data.backbone`.
+        start: checkpoint to start from: a path (relative to the data folder where there is such a
+            file), `shipped`, for `lite` the `.json` file of MoveNet MultiPose, for `fastpose-50`
+            a `.pth` file of torchvision's Keypoint R-CNN; empty for the backbone alone. It goes
+            before `data.backbone`.
         workers: processes that compose canvases.
         save_every_steps: interval of checkpoints.
         data: where the data lies.

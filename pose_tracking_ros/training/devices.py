@@ -9,6 +9,8 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
+from pose_tracking_ros.network.backbone import EndPaddedConv2d
+
 # From this kernel size on, the way back of a depthwise convolution is faster in float32.
 _LARGE_KERNEL = 5
 
@@ -52,12 +54,20 @@ def make_fabric(precision: str) -> Fabric:
     return fabric
 
 
-class _Float32Conv2d(nn.Conv2d):
-    """A convolution computed in float32 where autocast would compute it in bfloat16."""
+class _InFloat32(nn.Conv2d):
+    """Computes in float32 where autocast would compute in bfloat16."""
 
     def forward(self, input: Tensor) -> Tensor:
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(input.float()).to(input.dtype)
+
+
+class _InFloat32EndPadded(_InFloat32, EndPaddedConv2d):
+    pass
+
+
+# By exact type: another subclass may compute something else.
+_IN_FLOAT32 = {nn.Conv2d: _InFloat32, EndPaddedConv2d: _InFloat32EndPadded}
 
 
 def speed_up_on_cpu(network: nn.Module) -> None:
@@ -67,8 +77,10 @@ def speed_up_on_cpu(network: nn.Module) -> None:
     (ten times slower: 31 against 3 ms for 144 channels of 96x96 px) or of 5x5 (2.5 times).
     """
     for module in network.modules():
-        # Not a subclass: it may compute something else.
-        if type(module) is not nn.Conv2d or module.groups != module.in_channels:
+        if not isinstance(module, nn.Conv2d) or module.groups != module.in_channels:
+            continue
+        twin = _IN_FLOAT32.get(type(module))
+        if twin is None:
             continue
         if max(module.stride) > 1 or max(module.kernel_size) >= _LARGE_KERNEL:
-            module.__class__ = _Float32Conv2d
+            module.__class__ = twin

@@ -45,6 +45,10 @@ from pose_tracking_ros.training.scenes import Batch, BatchesOrErrors, CanvasBatc
 from pose_tracking_ros.training.start import starting_network
 from pose_tracking_ros.training.validation import Validator
 
+# What a start other than random brings with it.
+_PRETRAINED = tuple(
+    f'network.{part}' for part in ('backbone', 'pyramid.top', 'pyramid.lateral', 'pyramid.smooth')
+)
 # Batches over which the norm statistics of the averaged weights are measured.
 _SETTLING_BATCHES = 32
 
@@ -323,7 +327,7 @@ def _parameter_groups(objective: Objective, settings: OptimiserSettings) -> list
     for name, parameter in objective.named_parameters():
         if not parameter.requires_grad:
             continue
-        rate = settings.backbone_rate if name.startswith('network.backbone') else 1.0
+        rate = settings.backbone_rate if name.startswith(_PRETRAINED) else 1.0
         decay = settings.weight_decay if parameter.dim() > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [

@@ -17,6 +17,7 @@ from pose_tracking_ros.network.decode import (
     deltas_from_boxes,
     expand_boxes,
 )
+from pose_tracking_ros.network.heads import PoseHead, ReidHead
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.pooling import pool_people
 from pose_tracking_ros.network.rpn import RPNOutput
@@ -234,7 +235,7 @@ class Objective(nn.Module):
         flat, points = torch.cat(boxes), torch.cat(keypoints)
         if len(flat) < 2:
             return {'pose': _Loss(levels['p2'].sum() * 0, False)}
-        pooled = pool_people(levels, flat, head.grid, head.margin, image_index=torch.cat(index))
+        pooled = _pooled_for(head, levels, flat, torch.cat(index))
         cells = cells_from_points(
             points[..., :2], expand_boxes(flat, head.grid, head.margin), head.heatmap
         )
@@ -269,7 +270,7 @@ class Objective(nn.Module):
         flat = torch.cat(boxes)
         if len(flat) < 2:
             return {'identity': _Loss(levels['p2'].sum() * 0, False)}
-        pooled = pool_people(levels, flat, head.grid, head.margin, image_index=torch.cat(index))
+        pooled = _pooled_for(head, levels, flat, torch.cat(index))
         who = torch.cat(identities)
         return {'identity': _Loss(self.identity_loss(head(pooled), who), bool((who >= 0).any()))}
 
@@ -283,3 +284,9 @@ class Objective(nn.Module):
         size = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(1).sqrt()
         fits = (truth.identities < 0) & (size >= self.settings.min_pose_size_px)
         return sampler.pick(fits.nonzero()[:, 0], self.settings.oim_unlabelled_per_image)
+
+
+def _pooled_for(
+    head: PoseHead | ReidHead, levels: dict[str, Tensor], boxes: Tensor, image_index: Tensor
+) -> Tensor:
+    return pool_people(levels, boxes, head.grid, head.margin, image_index, head.canonical_px)

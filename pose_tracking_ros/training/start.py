@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pose_tracking_ros.network.heatmaps import DEFAULT_DECODING
 from pose_tracking_ros.network.model import MultiTaskNetwork
+from pose_tracking_ros.network.movenet import load_movenet
 from pose_tracking_ros.network.presets import build_network
 from pose_tracking_ros.network.starting_points import load_backbone, load_keypoint_rcnn
 from pose_tracking_ros.network.weights import load_network, shipped_weights
@@ -15,6 +16,8 @@ from pose_tracking_ros.training.losses.keypoints import DECODING_OF, expect_noth
 
 # How torch saves; checkpoints of this project are `.safetensors`.
 _TORCH_SUFFIXES = ('.pth', '.pt')
+# TensorFlow.js, as MoveNet is published.
+_GRAPH_MODEL_SUFFIX = '.json'
 
 
 def starting_network(config: TrainingConfig, root: Path) -> MultiTaskNetwork:
@@ -37,12 +40,20 @@ def starting_network(config: TrainingConfig, root: Path) -> MultiTaskNetwork:
 
 
 def _loaded(config: TrainingConfig, root: Path) -> MultiTaskNetwork:
-    path = shipped_weights(config.preset) if config.start == 'shipped' else Path(config.start)
-    if config.start and path.suffix not in _TORCH_SUFFIXES:
-        return load_network(config.preset, path)[0]
     network = build_network(config.preset)
-    if config.start:
+    if not config.start:
+        if config.data.backbone:
+            load_backbone(network.backbone, root / config.data.backbone)
+        return network
+    if config.start == 'shipped':
+        return load_network(config.preset, shipped_weights(config.preset))[0]
+    # Of others' weights, beside the data; of our own runs, wherever they are.
+    beside = root / config.start
+    path = beside if beside.is_file() else Path(config.start)
+    if path.suffix == _GRAPH_MODEL_SUFFIX:
+        load_movenet(network, path)
+    elif path.suffix in _TORCH_SUFFIXES:
         load_keypoint_rcnn(network, path)
-    elif config.data.backbone:
-        load_backbone(network.backbone, root / config.data.backbone)
+    else:
+        return load_network(config.preset, path)[0]
     return network

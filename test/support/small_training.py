@@ -65,6 +65,7 @@ def write_config(folder: Path, name: str, **changes: Any) -> Path:
         'reid_split': '',
     }
     content['canvas']['size_px'] = 128
+    content['objective']['box_offsets'] = ''
     content['optimiser'] |= {'steps': STEPS, 'detection_canvases': 2, 'warmup_steps': 2}
     path = folder / f'{name}.yaml'
     path.write_text(yaml.safe_dump(content | changes))

@@ -53,7 +53,7 @@ def test_other_deconvolutions_are_refused() -> None:
 def test_many_proposals_are_scored_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     network = build_network('lite').eval()
     torch.manual_seed(0)
-    table = FeatureTable(torch.randn(16 * 16 + 64 + 16 + 4, 96), (64, 64))
+    table = FeatureTable(torch.randn(16 * 16 + 64 + 16 + 4, 64), (64, 64))
     low = torch.rand(7, 2) * 30
     boxes = torch.cat([low, low + 20], dim=1)
     sizes: list[int] = []

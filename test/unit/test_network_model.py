@@ -6,7 +6,12 @@ import pytest
 import torch
 from torchvision.ops import FrozenBatchNorm2d
 
-from pose_tracking_ros.network.backbone import fold_batch_norm, mobilenet_stages, resnet_stages
+from pose_tracking_ros.network.backbone import (
+    fold_batch_norm,
+    mobilenet_stages,
+    resnet_stages,
+    wide_mobilenet_stages,
+)
 from pose_tracking_ros.network.detection import Selection
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.pooling import (
@@ -141,18 +146,23 @@ def test_people_are_pooled_from_the_level_of_their_size(size_px: float, level: i
     box = torch.tensor([[100.0, 100.0, 200.0, 200.0]])
     pooled = pool_regions(pyramid, box, torch.zeros(1), torch.tensor([size_px]), (3, 3))
     assert pooled.mean() == level
+    finer = pool_regions(pyramid, box, torch.zeros(1), torch.tensor([size_px]), (3, 3), 448.0)
+    assert finer.mean() == max(level - (size_px < 896), 2)
 
 
 def test_pooling_no_box(lite: MultiTaskNetwork, image: torch.Tensor) -> None:
     levels = lite.features(image)
-    assert pool_people(levels, torch.zeros(0, 4), (16, 12), 1.15).shape == (0, 96, 16, 12)
+    assert pool_people(levels, torch.zeros(0, 4), (24, 18), 1.15).shape == (0, 64, 24, 18)
     table = FeatureTable(table_rows(levels), (192, 256))
-    assert pool_table(table, torch.zeros(0, 4), (16, 12), 1.15).shape == (0, 16, 12, 96)
+    assert pool_table(table, torch.zeros(0, 4), (24, 18), 1.15).shape == (0, 24, 18, 64)
 
 
+@pytest.mark.parametrize('canonical_px', [224.0, 448.0])
 @pytest.mark.parametrize('margin', [None, 1.15])
 @pytest.mark.parametrize('sides', [(192, 448), (448, 192)])
-def test_the_table_pools_what_roi_align_does(sides: tuple[int, int], margin: float | None) -> None:
+def test_the_table_pools_what_roi_align_does(
+    sides: tuple[int, int], margin: float | None, canonical_px: float
+) -> None:
     """Boxes of all sizes, inside, across and beyond the border, and without area."""
     generator = torch.Generator().manual_seed(4)
     height, width = sides
@@ -166,9 +176,11 @@ def test_the_table_pools_what_roi_align_does(sides: tuple[int, int], margin: flo
     boxes = torch.cat([(centre - half) * scale, (centre + half) * scale], 1)
     boxes[0, 2:] = boxes[0, :2]
     index = torch.ones(200)
-    expected = align_people(levels, boxes, (7, 5), margin, image_index=index)
+    expected = align_people(levels, boxes, (7, 5), margin, index, canonical_px)
     table = FeatureTable(table_rows(levels, 1), sides)
-    pooled = pool_table(table, boxes, (7, 5), margin).permute(0, 3, 1, 2)
+    pooled = pool_table(table, boxes, (7, 5), margin, canonical_px=canonical_px).permute(
+        0, 3, 1, 2
+    )
     assert torch.allclose(pooled, expected, atol=2e-4)
     assert expected.abs().mean() > 0.05
 
@@ -226,11 +238,11 @@ def test_folding_frozen_batch_norm_keeps_the_function() -> None:
         assert torch.allclose(backbone(x)[name], expected, rtol=1e-3, atol=1e-4), name
 
 
-def test_backbone_strides() -> None:
-    maps = mobilenet_stages(folded=True)(torch.zeros(1, 3, 128, 192))
-    assert [tuple(m.shape[1:]) for m in maps.values()] == [
-        (24, 32, 48),
-        (32, 16, 24),
-        (96, 8, 12),
-        (320, 4, 6),
-    ]
+@pytest.mark.parametrize(
+    ('stages', 'channels'),
+    [(mobilenet_stages, (24, 32, 96, 320)), (wide_mobilenet_stages, (40, 48, 96, 480))],
+)
+def test_backbone_strides(stages, channels) -> None:
+    maps = stages()(torch.zeros(1, 3, 128, 192))
+    sizes = [(channel, 32 >> i, 48 >> i) for i, channel in enumerate(channels)]
+    assert [tuple(m.shape[1:]) for m in maps.values()] == sizes

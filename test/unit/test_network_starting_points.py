@@ -39,7 +39,6 @@ def last_map(model, images):
 @pytest.mark.parametrize(
     ('preset', 'architecture'),
     [
-        ('lite', 'mobilenet_v2'),
         ('fastpose-mobilenetv2', 'mobilenet_v2'),
         ('fastpose-18', 'resnet18'),
     ],
@@ -60,7 +59,8 @@ def test_a_backbone_computes_what_torchvisions_does(tmp_path, preset, architectu
     ('preset', 'other', 'words'),
     [
         ('fastpose-18', mobilenet_v2, 'expected torchvision resnet18 weights'),
-        ('lite', resnet18, 'expected torchvision mobilenet_v2 weights'),
+        ('fastpose-mobilenetv2', resnet18, 'expected torchvision mobilenet_v2 weights'),
+        ('lite', mobilenet_v2, 'for lite, name MoveNet MultiPose as start'),
         ('fastpose-18', resnet50, 'expected shape'),
     ],
 )

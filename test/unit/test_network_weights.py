@@ -42,7 +42,7 @@ def test_round_trip_in_half_precision(checkpoint: Path) -> None:
     assert not network.training
     for name, value in network.state_dict().items():
         assert torch.equal(value, original[name].half().to(value.dtype)), name
-    assert checkpoint.stat().st_size < 8e6
+    assert checkpoint.stat().st_size < 16e6
 
 
 def test_nothing_half_written_is_left(checkpoint: Path) -> None:
@@ -82,7 +82,7 @@ def test_hostile_backbone_is_not_executed(tmp_path: Path) -> None:
     path = tmp_path / 'backbone.pt'
     torch.save({'features.0.0.weight': Hostile()}, path)
     with pytest.raises(WeightsError, match='holds more than arrays'):
-        load_backbone(mobilenet_stages(folded=True), path)
+        load_backbone(mobilenet_stages(), path)
     assert not (tmp_path / 'executed').exists()
 
 
@@ -148,7 +148,7 @@ def test_mobilenet_start_computes_what_torchvision_computes(tmp_path: Path) -> N
             torch.nn.init.uniform_(module.weight, 0.8, 1.2)
     path = tmp_path / 'imagenet.pt'
     torch.save(reference.state_dict(), path)
-    backbone = mobilenet_stages(folded=True)
+    backbone = mobilenet_stages()
     load_backbone(backbone, path)
     x = torch.rand(1, 3, 64, 64)
     expected = reference.eval().features[:18](x)
@@ -159,4 +159,4 @@ def test_mobilenet_start_from_something_else(tmp_path: Path) -> None:
     path = tmp_path / 'other.pt'
     torch.save({'layer.weight': torch.zeros(1)}, path)
     with pytest.raises(WeightsError, match='arrays are missing, for example features.0.0.weight'):
-        load_backbone(mobilenet_stages(folded=True), path)
+        load_backbone(mobilenet_stages(), path)

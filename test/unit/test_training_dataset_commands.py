@@ -42,7 +42,8 @@ def root(tmp_path: Path) -> Path:
     save_json(tmp_path / 'labels.json', content())
     for number in (1, 2):
         picture(tmp_path / 'pictures' / f'{number}.jpg')
-    config = yaml.safe_load(LITE.read_text())
+    config = yaml.safe_load(LITE.read_text()) | {'start': ''}
+    config['objective']['box_offsets'] = ''
     config['data'] = {
         'datasets': [
             {'name': 'set', 'format': 'coco', 'images': 'pictures', 'annotations': 'labels.json'}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +165,8 @@ def test_a_loss_counts_only_where_its_label_exists(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr('pose_tracking_ros.training.objective.jittered', lambda boxes, _: boxes)
     torch.manual_seed(0)
     config = load_config(LITE)
-    objective = Objective(
-        build_network('lite'), IdentityLoss(EMBEDDING_DIM, 3), config.objective
-    ).eval()
+    settings = dataclasses.replace(config.objective, box_offsets='')
+    objective = Objective(build_network('lite'), IdentityLoss(EMBEDDING_DIM, 3), settings).eval()
     image = np.random.default_rng(0).integers(0, 255, (128, 128, 3)).astype(np.uint8)
     whole = Canvas(image, labelled(1))
     unboxed = Canvas(255 - image, labelled(-1), has_boxes=False)

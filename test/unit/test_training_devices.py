@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from pose_tracking_ros.network.backbone import EndPaddedConv2d
 from pose_tracking_ros.network.presets import build_network
 from pose_tracking_ros.training.devices import speed_up_on_cpu
 
 KINDS = {
     'strided': nn.Conv2d(8, 8, 3, 2, 1, groups=8),
+    'padded at the end': EndPaddedConv2d(8, 8, 3, 2, groups=8),
     'large kernel': nn.Conv2d(8, 8, 5, 1, 2, groups=8, bias=False),
 }
 
@@ -46,4 +48,5 @@ def test_other_convolutions_stay_and_weights_keep_their_names() -> None:
         if isinstance(module, nn.Conv2d):
             is_depthwise = module.groups == module.in_channels
             is_slow = max(module.stride) > 1 or max(module.kernel_size) > 3
-            assert (type(module) is not nn.Conv2d) == (is_depthwise and is_slow)
+            is_plain = type(module) in (nn.Conv2d, EndPaddedConv2d)
+            assert is_plain == (not (is_depthwise and is_slow))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from movenet_files import movenet_arrays, write_graph_model
 
 from pose_tracking_ros.network.presets import build_network
 from pose_tracking_ros.training.box_offsets import BoxOffsets
@@ -45,7 +46,7 @@ def canvas(identities: tuple[int, int] = (0, 1), joint_weight: float = 1.0) -> C
 
 def objective(identities: int = 2, **changes: Any) -> Objective:
     torch.manual_seed(0)
-    settings = dataclasses.replace(load_config(CONFIG).objective, **changes)
+    settings = dataclasses.replace(load_config(CONFIG).objective, **{'box_offsets': ''} | changes)
     loss = identity_loss_of(settings, 128, identities) if identities else None
     return Objective(build_network('lite'), loss, settings).train()
 
@@ -74,7 +75,7 @@ def test_pose_loss_trains_the_head_and_decides_the_decoding(pose_loss: str, deco
 
 @pytest.mark.parametrize(
     ('pose_loss', 'start', 'share'),
-    [('softmax', '', 0.5), ('rce', '', 0.008), ('sikr', '', 0.008), ('rce', 'shipped', 0.008)],
+    [('softmax', '', 0.5), ('rce', '', 0.0052), ('sikr', '', 0.0052), ('rce', 'shipped', 0.0052)],
 )
 def test_sigmoid_heads_start_by_expecting_nothing(
     pose_loss: str, start: str, share: float
@@ -93,6 +94,19 @@ def test_sigmoid_heads_start_by_expecting_nothing(
     bias = network.pose_head.up[-1].bias
     assert isinstance(bias, torch.Tensor)
     assert float(bias.detach().sigmoid().mean()) == pytest.approx(share, rel=0.05)
+
+
+def test_lite_starts_from_movenet_beside_the_data(tmp_path: Path) -> None:
+    arrays = movenet_arrays()
+    path = write_graph_model(tmp_path, arrays)
+    network = starting_network(
+        dataclasses.replace(load_config(CONFIG), start=path.name), path.parent
+    )
+    name = next(name for name in arrays if name.endswith('conv2d_1/BiasAdd/ReadVariableOp'))
+    bias = network.pyramid.lateral[0].bias
+    assert isinstance(bias, torch.Tensor)
+    assert bias.detach().numpy() == pytest.approx(arrays[name])
+    assert network.training
 
 
 @pytest.mark.parametrize('pose_loss', ['softmax', 'rce', 'sikr'])
