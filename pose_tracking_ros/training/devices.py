@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
+from pose_tracking_ros.inference.processor import Processor
 from pose_tracking_ros.network.backbone import EndPaddedConv2d
 
 # From this kernel size on, the way back of a depthwise convolution is faster in float32.
@@ -23,8 +24,7 @@ def fastest_precision() -> str:
     if torch.cuda.is_available():
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        abilities = torch.cpu.get_capabilities()
-        fast = any(abilities.get(name, False) for name in ('avx512_bf16', 'amx_bf16'))
+        fast = not Processor.here().bfloat16_gap
     return 'bf16-mixed' if fast else '32-true'
 
 

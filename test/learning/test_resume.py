@@ -12,6 +12,7 @@ import pytest
 import yaml
 from small_training import STEPS, write_config, write_data
 
+from pose_tracking_ros.inference.processor import Processor
 from pose_tracking_ros.network.weights import load_network
 from pose_tracking_ros.training import __main__ as command
 from pose_tracking_ros.training.config import load_config
@@ -84,14 +85,13 @@ def test_run_starts_from_a_checkpoint(data: Path, config: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ('abilities', 'precision'),
-    [({'avx512_bf16': True}, 'bf16-mixed'), ({'avx2': True, 'amx_bf16': False}, '32-true')],
+    ('flags', 'precision'), [(('avx512_bf16',), 'bf16-mixed'), (('avx2',), '32-true')]
 )
 def test_bfloat16_is_used_only_where_the_processor_computes_it(
-    monkeypatch: pytest.MonkeyPatch, abilities: dict[str, bool], precision: str
+    monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], precision: str
 ) -> None:
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
-    monkeypatch.setattr('torch.cpu.get_capabilities', lambda: abilities)
+    monkeypatch.setattr(Processor, 'here', lambda: Processor('some', 2, flags))
     assert fastest_precision() == precision
 
 

@@ -185,3 +185,33 @@ def test_the_command_says_which_teacher_is_missing(pictures, capsys):
     arguments = [str(pictures), '--teachers', str(pictures), '--output', str(pictures / 'l.json')]
     assert label_command.main(arguments) == 2
     assert 'picodet_320.xml' in capsys.readouterr().err
+
+
+@pytest.fixture
+def command(pictures, monkeypatch):
+    """The command with teachers of paper; returns exit codes."""
+    monkeypatch.setattr(label_command, 'TwoNetworks', lambda folder, threads: PaperTeachers())
+    output = pictures.parent / 'labels.json'
+    arguments = [str(pictures), '--teachers', str(pictures), '--output', str(output)]
+    return lambda *more: label_command.main([*arguments, *more])
+
+
+def test_the_command_compares_with_a_humans_labels(command, pictures, capsys):
+    assert command() == 0
+    told = capsys.readouterr().out
+    assert '2 pictures, 1 people, 0 ignored regions' in told
+    # A human who saw what the teachers saw.
+    labels = pictures.parent / 'labels.json'
+    truth = labels.rename(pictures.parent / 'human.json')
+    assert command('--truth', str(truth)) == 0
+    told = capsys.readouterr().out
+    assert '1 of 1' in told
+    assert 'left_ankle' in told
+
+
+def test_a_bad_truth_is_told_before_anything_is_labelled(command, pictures, capsys):
+    truth = pictures.parent / 'human.json'
+    truth.write_text('{}')
+    assert command('--truth', str(truth)) == 2
+    assert 'human.json' in capsys.readouterr().err
+    assert not list(pictures.parent.glob('labels.*'))
