@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from pose_tracking_ros.benchmark.scenes import group_scene
 from pose_tracking_ros.inference import load_engine, runtimes
 from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.network_engine import NetworkEngine
@@ -44,10 +45,13 @@ TOLERANCES = {
 
 
 def _somebody_alone() -> Image:
-    """Return a picture of the nearest person of a street, without the others."""
-    street = make_scene('street', seed=3, image_size=(480, 640)).render(0)
-    image = np.full_like(street, 90)
-    image[260:470, 290:420] = street[260:470, 290:420]
+    """Return a picture of a person before nothing that could be taken for another."""
+    scene = group_scene(1, (480, 640))
+    rendered = scene.render(0)
+    left, top, right, bottom = scene.truth(0).boxes[0].astype(int)
+    image = np.full_like(rendered, 90)
+    around = np.s_[top - 8 : bottom + 8, left - 8 : right + 8]
+    image[around] = rendered[around]
     return image
 
 
