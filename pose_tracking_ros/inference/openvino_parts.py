@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from pose_tracking_ros.inference.onnx_files import PART_NAMES
 from pose_tracking_ros.inference.processor import in_words
 from pose_tracking_ros.network.parts import Parts
 from pose_tracking_ros.settings.network import Precision
+
+# A camera has one size. Sizes beyond these share a slower graph, so that memory stays bounded.
+_SIZES_WITH_OWN_GRAPH = 8
 
 
 def openvino_parts(folder: Path, threads: int, precision: Precision = 'f32') -> tuple[Parts, str]:
@@ -42,12 +46,45 @@ def openvino_parts(folder: Path, threads: int, precision: Precision = 'f32') -> 
     }
     if threads:
         options['INFERENCE_NUM_THREADS'] = threads
-    compiled = [
-        _runner(core.compile_model(str(_file_of(part, folder)), 'CPU', options))
-        for part in PART_NAMES
-    ]
+
+    models = {part: core.read_model(str(_file_of(part, folder))) for part in PART_NAMES}
+
+    def compiled(part: str, shape: list[int] | None = None) -> Callable[..., Any]:
+        model = models[part].clone()
+        if shape:
+            model.reshape(shape)
+        return _runner(core.compile_model(model, 'CPU', options))
+
+    trunk, box, person = PART_NAMES
+    parts = [_by_size(partial(compiled, trunk)), compiled(box), compiled(person)]
     version = openvino.__version__.partition('-')[0]
-    return Parts(*compiled), f'OpenVINO {version}{in_words(precision)}'
+    return Parts(*parts), f'OpenVINO {version}{in_words(precision)}'
+
+
+def _by_size(compiled: Callable[..., Callable[..., Any]]) -> Callable[..., Any]:
+    """Return the trunk with a graph of its own for each image size, as long as these are few.
+
+    A graph of fixed size takes a fifth to a quarter less time than one for all sizes. It is made
+    when an image of that size comes, in a tenth to a fifth of a second.
+
+    Args:
+        compiled: makes the graph for a shape, or for all of them where none is given.
+    """
+    own: dict[tuple[int, ...], Callable[..., Any]] = {}
+    for_all: list[Callable[..., Any]] = []
+
+    def run(pixels: Tensor) -> Any:
+        shape = tuple(pixels.shape)
+        if shape in own:
+            return own[shape](pixels)
+        if len(own) < _SIZES_WITH_OWN_GRAPH:
+            own[shape] = compiled(list(shape))
+            return own[shape](pixels)
+        if not for_all:
+            for_all.append(compiled())
+        return for_all[0](pixels)
+
+    return run
 
 
 def write_openvino(folder: Path) -> None:

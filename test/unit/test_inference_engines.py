@@ -131,6 +131,18 @@ def test_each_engine_finds_the_same_people(
     assert engine.device_name.startswith('cpu (')
 
 
+def test_openvino_finds_the_same_in_images_of_many_sizes(
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, Image], expected: dict[str, People]
+) -> None:
+    pytest.importorskip('openvino', reason='openvino is not installed')
+    # The second size and the third share the graph for all sizes.
+    monkeypatch.setattr('pose_tracking_ros.inference.openvino_parts._SIZES_WITH_OWN_GRAPH', 1)
+    engine = load_engine(NetworkSettings(device='cpu', engine='openvino'))
+    for _ in range(2):
+        for which, image in images.items():
+            assert_same(engine.infer(image), expected[which])
+
+
 @pytest.mark.parametrize('name', ['openvino', 'onnxruntime'])
 def test_each_engine_follows_a_changed_image_size(
     name: str, images: dict[str, Image], engines: dict[str, NetworkEngine]
