@@ -26,7 +26,7 @@ from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.weights import WeightsError
 
 _EXTRACTOR = 'StatefulPartitionedCall/center_net_mobile_net_v2fpn_feature_extractor/model_1'
-_DTYPES = {'float32': '<f4', 'float16': '<f2', 'int32': '<i4', 'uint8': 'u1', 'bool': '?'}
+_DTYPES = {'float32': '<f4', 'float16': '<f2', 'int32': '<i4', 'bool': '?'}
 # MoveNet wants pixels from -1 to 1.
 _HALF_RANGE = 127.5
 
@@ -86,6 +86,11 @@ def read_graph_model(path: Path) -> dict[str, NDArray[Any]]:
             start = 0
             for entry in group['weights']:
                 stored = entry.get('quantization', {}).get('dtype', entry['dtype'])
+                if stored not in _DTYPES:
+                    raise ValueError(
+                        f'{entry["name"]} is stored as {stored}; expected one of '
+                        f'{", ".join(_DTYPES)}, not whole numbers to be scaled'
+                    )
                 dtype, count = np.dtype(_DTYPES[stored]), math.prod(entry['shape'])
                 array = np.frombuffer(blob, dtype, count, start).reshape(entry['shape'])
                 arrays[entry['name']] = array.astype(np.float32) if dtype.kind == 'f' else array

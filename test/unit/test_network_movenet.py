@@ -96,3 +96,12 @@ def test_damaged_files_are_named(tmp_path, model_file):
     model_file.write_text(json.dumps([1]))
     with pytest.raises(WeightsError, match='expected a TensorFlow.js graph model'):
         read_graph_model(model_file)
+
+
+def test_weights_in_whole_numbers_are_refused(model_file):
+    content = json.loads(model_file.read_text())
+    entry = content['weightsManifest'][0]['weights'][0]
+    entry['quantization'] = {'dtype': 'uint8', 'scale': 0.1, 'min': -1.0}
+    model_file.write_text(json.dumps(content))
+    with pytest.raises(WeightsError, match='Conv1/Conv2D_weights is stored as uint8'):
+        read_graph_model(model_file)
