@@ -136,7 +136,7 @@ def test_openvino_finds_the_same_in_images_of_many_sizes(
 ) -> None:
     pytest.importorskip('openvino', reason='openvino is not installed')
     # The second size and the third share the graph for all sizes.
-    monkeypatch.setattr('pose_tracking_ros.inference.openvino_parts._SIZES_WITH_OWN_GRAPH', 1)
+    monkeypatch.setattr('pose_tracking_ros.inference.openvino_parts._IMAGE_SIZES', 1)
     engine = load_engine(NetworkSettings(device='cpu', engine='openvino'))
     for _ in range(2):
         for which, image in images.items():
