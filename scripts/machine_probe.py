@@ -29,7 +29,7 @@ base = getattr(sys, '_base_executable', sys.executable) if is_venv else sys.exec
 try:
     from importlib.metadata import version
     numpy_version = version('numpy')
-except Exception:
+except Exception:  # whatever is wrong with numpy there, the interpreter itself can be used
     numpy_version = ''
 print(json.dumps(dict(
     path=base,

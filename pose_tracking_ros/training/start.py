@@ -40,20 +40,19 @@ def starting_network(config: TrainingConfig, root: Path) -> MultiTaskNetwork:
 
 
 def _loaded(config: TrainingConfig, root: Path) -> MultiTaskNetwork:
-    network = build_network(config.preset)
-    if not config.start:
-        if config.data.backbone:
-            load_backbone(network.backbone, root / config.data.backbone)
-        return network
     if config.start == 'shipped':
-        return load_network(config.preset, shipped_weights(config.preset))[0]
-    # Of others' weights, beside the data; of our own runs, wherever they are.
-    beside = root / config.start
-    path = beside if beside.is_file() else Path(config.start)
+        path = shipped_weights(config.preset)
+    else:
+        # Of others' weights, beside the data; of our own runs, wherever they are.
+        beside = root / config.start
+        path = beside if beside.is_file() else Path(config.start)
+    if config.start and path.suffix not in (*_TORCH_SUFFIXES, _GRAPH_MODEL_SUFFIX):
+        return load_network(config.preset, path)[0]
+    network = build_network(config.preset)
     if path.suffix == _GRAPH_MODEL_SUFFIX:
         load_movenet(network, path)
-    elif path.suffix in _TORCH_SUFFIXES:
+    elif config.start:
         load_keypoint_rcnn(network, path)
-    else:
-        return load_network(config.preset, path)[0]
+    elif config.data.backbone:
+        load_backbone(network.backbone, root / config.data.backbone)
     return network

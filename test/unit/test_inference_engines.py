@@ -200,12 +200,12 @@ def test_bfloat16_finds_the_same_people_less_exactly(
     found = engine.infer(images['one, portrait'])
     wanted = expected['one, portrait']
     assert len(found) == len(wanted) == 1
-    # Not full precision under another name.
-    assert np.abs(found.boxes - wanted.boxes).max() > TOLERANCES['boxes']
+    # Not full precision under another name, and no other box either.
+    assert TOLERANCES['boxes'] < np.abs(found.boxes - wanted.boxes).max() < 4
     # Rounding may prefer another of the proposals about the person, with nearly the same score.
     assert pairwise_iou(found.boxes, wanted.boxes)[0, 0] > 0.7
     assert np.abs(found.keypoints - wanted.keypoints).max() < 8
-    assert (found.embeddings * wanted.embeddings).sum() > 0.95
+    assert (found.embeddings * wanted.embeddings).sum() > 0.99
     assert np.linalg.norm(found.embeddings) == pytest.approx(1, abs=1e-2)
 
 
