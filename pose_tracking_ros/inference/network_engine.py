@@ -28,7 +28,7 @@ from pose_tracking_ros.people import People
 from pose_tracking_ros.settings import NetworkSettings
 from pose_tracking_ros.skeleton import SKELETONS
 
-# Where a lone crop is laid: rows and columns, multiples of 64 px, with room around the person.
+# Where a lone crop is laid: rows and columns, multiples of 32 px, with room around the person.
 _CROP_CANVAS = (192, 128)
 _CROP_HEIGHT_PX = 128
 

@@ -49,7 +49,7 @@ def sample_inputs(
     Args:
         network: tells the shapes.
         people: rows of the box and the person part.
-        sides_px: height and width of the image, multiples of 64 px.
+        sides_px: height and width of the image, multiples of 32 px.
     """
     generator = torch.Generator().manual_seed(0)
     channels = network.pyramid.channels

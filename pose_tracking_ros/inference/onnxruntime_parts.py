@@ -5,6 +5,7 @@ Inputs and outputs are torch tensors bound by address, on a GPU as well: nothing
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from pose_tracking_ros.inference.engine_error import EngineError, missing
 from pose_tracking_ros.inference.onnx_files import PART_NAMES, input_names, output_names
-from pose_tracking_ros.network.fpn import STRIDES
+from pose_tracking_ros.network.fpn import grid_of
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.parts import Parts
 from pose_tracking_ros.network.pooling import POOLED_LEVELS
@@ -110,7 +111,7 @@ def _shapes(part: str, network: MultiTaskNetwork) -> Shapes:
     assert isinstance(channels, int)
 
     def cells(levels: tuple[str, ...], pixels: torch.Size) -> int:
-        return sum((pixels[1] // STRIDES[n]) * (pixels[2] // STRIDES[n]) for n in levels)
+        return sum(math.prod(grid_of(level, (pixels[1], pixels[2]))) for level in levels)
 
     def trunk(pixels: torch.Size) -> list[tuple[int, ...]]:
         count = anchors * cells(network.rpn.levels, pixels)

@@ -21,7 +21,7 @@ def differences(
         network: on the CPU.
         parts: of the same network, on the CPU.
         people: rows of the box and the person part.
-        sides_px: height and width of the image, multiples of 64 px.
+        sides_px: height and width of the image, multiples of 32 px.
     """
     inputs = sample_inputs(network, people, sides_px)
     found: dict[str, tuple[float, float]] = {}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from pose_tracking_ros.network.model import SIZE_STEP_PX
 from pose_tracking_ros.network.presets import build_network, proposals_of
 
 
@@ -52,14 +53,16 @@ def cost_of(preset: str, size_px: tuple[int, int]) -> Cost:
 
     Args:
         preset: architecture.
-        size_px: width and height of the input, multiples of 64.
+        size_px: width and height of the input, multiples of 32.
 
     Raises:
         ValueError: a side is not a multiple of 64 px, or there is no such preset.
     """
     width, height = size_px
-    if width % 64 or height % 64 or min(size_px) <= 0:
-        raise ValueError(f'size: expected sides that are multiples of 64 px, got {width}x{height}')
+    if width % SIZE_STEP_PX or height % SIZE_STEP_PX or min(size_px) <= 0:
+        raise ValueError(
+            f'size: expected sides that are multiples of {SIZE_STEP_PX} px, got {width}x{height}'
+        )
     with torch.device('meta'):
         network = build_network(preset).eval()
         trunk, box, person = network.parts()

@@ -16,6 +16,17 @@ _TOP_HIDDEN = 1280
 STRIDES = {'p2': 4, 'p3': 8, 'p4': 16, 'p5': 32, 'p6': 64}
 
 
+def grid_of(level: str, sides_px: tuple[int, int]) -> tuple[int, int]:
+    """Return rows and columns of a level.
+
+    Args:
+        level: name.
+        sides_px: height and width of the network's input, multiples of 32 px.
+    """
+    stride = STRIDES[level]
+    return -(-sides_px[0] // stride), -(-sides_px[1] // stride)
+
+
 def separable(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """Return a depthwise convolution, a pointwise one, batch norm and ReLU."""
     return nn.Sequential(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pose_tracking_ros.network.backbone import Stages
 from pose_tracking_ros.network.detection import Detections, Layout, Selection, find_people
+from pose_tracking_ros.network.fpn import STRIDES
 from pose_tracking_ros.network.heads import (
     BoxHead,
     PoseHead,
@@ -18,8 +19,9 @@ from pose_tracking_ros.network.parts import BoxPart, Normalisation, Parts, Perso
 from pose_tracking_ros.network.pooling import FeatureTable, table_rows
 from pose_tracking_ros.network.rpn import RegionProposals
 
-# The side of every input is a multiple of this: the stride of p6.
-SIZE_STEP_PX = 64
+# The side of every input is a multiple of this: the stride of p5, which the way down of the pyramid
+# doubles to that of p2. p6, made from p5, rounds up.
+SIZE_STEP_PX = STRIDES['p5']
 
 
 class MultiTaskNetwork(nn.Module):
@@ -85,7 +87,7 @@ class MultiTaskNetwork(nn.Module):
         """Return p2..p6 of RGB images on the 0..255 scale.
 
         Raises:
-            ValueError: the sides are not multiples of 64 px.
+            ValueError: the sides are not multiples of 32 px.
         """
         height, width = images.shape[-2:]
         if height % SIZE_STEP_PX or width % SIZE_STEP_PX:
@@ -103,7 +105,7 @@ class MultiTaskNetwork(nn.Module):
         """Find the people of each image.
 
         Args:
-            images: RGB, 0..255; sides multiples of 64 px.
+            images: RGB, 0..255; sides multiples of 32 px.
             selection: how many boxes pass each stage.
         """
         size = (int(images.shape[-2]), int(images.shape[-1]))

@@ -85,7 +85,7 @@ class Trunk(nn.Module):
         """Return the rows of the feature table, objectness logits, and box deltas.
 
         Args:
-            pixels: RGB, sides multiples of 64 px.
+            pixels: RGB, sides multiples of 32 px.
         """
         levels = self.levels(pixels)
         logits, deltas = self.rpn.predictions(levels)

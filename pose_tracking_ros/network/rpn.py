@@ -9,12 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
 from pose_tracking_ros.network.decode import RPN_WEIGHTS, boxes_from_deltas, fixed_round_nms
-from pose_tracking_ros.network.fpn import STRIDES, separable
+from pose_tracking_ros.network.fpn import STRIDES, grid_of, separable
 
 # Anchors of so many image sizes are kept.
 _KEPT_SIZES = 16
@@ -94,9 +93,7 @@ class RegionProposals(nn.Module):
             pyramid: feature maps by level.
             image_size: height and width of the network's input, px.
         """
-        logits, deltas = self.predictions(pyramid)
-        shapes = [(int(m.shape[-2]), int(m.shape[-1])) for m in self._maps(pyramid)]
-        return self.output(logits, deltas, image_size, shapes)
+        return self.output(*self.predictions(pyramid), image_size)
 
     def predictions(self, pyramid: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return logits, image x anchor, and deltas, image x anchor x 4, of all anchors."""
@@ -111,7 +108,6 @@ class RegionProposals(nn.Module):
         logits: Float[Tensor, 'image anchor'],
         deltas: Float[Tensor, 'image anchor 4'],
         image_size: tuple[int, int],
-        shapes: list[tuple[int, int]] | None = None,
     ) -> RPNOutput:
         """Return predictions together with their anchors.
 
@@ -119,21 +115,19 @@ class RegionProposals(nn.Module):
             logits: of `predictions`.
             deltas: of `predictions`.
             image_size: height and width of the network's input, px.
-            shapes: rows and columns of each level; None for those of sides that are multiples of
-                64 px.
         """
-        height, width = image_size
-        if shapes is None:
-            strides = [STRIDES[name] for name in self.levels]
-            shapes = [(height // stride, width // stride) for stride in strides]
-        key = (image_size, tuple(shapes), logits.device)
+        key = (image_size, logits.device)
+        shapes = [grid_of(level, image_size) for level in self.levels]
         if key not in self._anchors_of:
             # Sizes seldom change; training on ever new ones must not fill the memory.
             if len(self._anchors_of) >= _KEPT_SIZES:
                 self._anchors_of.clear()
-            images = ImageList(logits.new_zeros(1, 3, height, width), [image_size])
-            maps = [logits.new_zeros(1, 1, *shape) for shape in shapes]
-            self._anchors_of[key] = self.anchors(images, maps)[0].float()
+            # torchvision's own call takes the image's size over the map's for a stride, which is
+            # not that of a level that rounds up.
+            self.anchors.set_cell_anchors(torch.float32, logits.device)
+            strides = [[torch.tensor(STRIDES[level])] * 2 for level in self.levels]
+            grids = self.anchors.grid_anchors([list(shape) for shape in shapes], strides)
+            self._anchors_of[key] = torch.cat(grids)
         count = self.anchors.num_anchors_per_location()[0]
         return RPNOutput(logits, deltas, self._anchors_of[key], [h * w * count for h, w in shapes])
 

@@ -30,7 +30,7 @@ class CanvasSettings:
     """How canvases are composed.
 
     Attributes:
-        size_px: side of the square canvas, a multiple of 64.
+        size_px: side of the square canvas, a multiple of 32.
         mosaic_share: share of canvases made of four pictures.
         close_up_share: share of canvases tiled with six or twelve people, each cut out of a
             picture with what is around them. Most poses per pixel computed.

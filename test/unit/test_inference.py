@@ -20,15 +20,15 @@ SIZES = [(640, 480), (480, 640), (1280, 720), (64, 48), (1, 1), (4096, 3072), (3
 
 @pytest.mark.parametrize('size', SIZES)
 def test_letterbox_sides(size: tuple[int, int]) -> None:
-    box = Letterbox.fit(size, 320, 64)
+    box = Letterbox.fit(size, 320, 32)
     assert max(box.size) == 320
-    assert all(side % 64 == 0 for side in box.padded_size)
-    assert all(0 <= p - s < 64 for p, s in zip(box.padded_size, box.size, strict=True))
+    assert all(side % 32 == 0 for side in box.padded_size)
+    assert all(0 <= p - s < 32 for p, s in zip(box.padded_size, box.size, strict=True))
 
 
 @pytest.mark.parametrize('size', SIZES)
 def test_letterbox_points_return_to_the_image(size: tuple[int, int]) -> None:
-    box = Letterbox.fit(size, 320, 64)
+    box = Letterbox.fit(size, 320, 32)
     corner = np.array([box.size], np.float32)
     assert np.allclose(box.to_image(corner), [size], rtol=1e-5)
 
@@ -36,7 +36,7 @@ def test_letterbox_points_return_to_the_image(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize('size', [(1280, 720), (768, 576), (320, 240)])
 def test_letterbox_takes_images_that_are_read_only(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
-    letterbox = Letterbox.fit(size, 448, 64)
+    letterbox = Letterbox.fit(size, 448, 32)
     wanted = letterbox.apply(image)
     image.setflags(write=False)
     np.testing.assert_array_equal(letterbox.apply(image), wanted)
@@ -47,7 +47,7 @@ def test_letterbox_averages_what_it_shrinks(size: tuple[int, int]) -> None:
     fine = np.zeros((size[1], size[0], 3), np.uint8)
     fine[::2, ::2] = 200
     fine[1::2, 1::2] = 200
-    letterbox = Letterbox.fit(size, 448, 64)
+    letterbox = Letterbox.fit(size, 448, 32)
     width, height = letterbox.size
     inside = letterbox.apply(fine)[2 : height - 2, 2 : width - 2].astype(float)
     assert inside.mean() == pytest.approx(100, abs=2)
@@ -58,9 +58,9 @@ def test_letterbox_averages_what_it_shrinks(size: tuple[int, int]) -> None:
 def test_letterbox_keeps_positions() -> None:
     image = np.zeros((400, 600, 3), np.uint8)
     image[196:204, 296:304] = 255
-    box = Letterbox.fit((600, 400), 320, 64)
+    box = Letterbox.fit((600, 400), 320, 32)
     scaled = box.apply(image)
-    assert scaled.shape == (256, 320, 3)
+    assert scaled.shape == (224, 320, 3)
     ys, xs = np.nonzero(scaled[: box.size[1], : box.size[0], 0] > 40)
     middle = np.array([[xs.mean() + 0.5, ys.mean() + 0.5]], np.float32)
     assert np.abs(box.to_image(middle) - [300, 200]).max() < 1.0

@@ -66,7 +66,7 @@ def test_table_has_the_papers_figures_and_is_written(tmp_path: Path) -> None:
     ('arguments', 'message'),
     [
         (['huge'], 'expected presets of lite'),
-        (['lite', '--size', '100', '64'], 'multiples of 64 px, got 100x64'),
+        (['lite', '--size', '100', '64'], 'multiples of 32 px, got 100x64'),
         (['lite', '--people', '-1'], '0 or more people'),
     ],
 )

@@ -13,6 +13,7 @@ from pose_tracking_ros.network.backbone import (
     wide_mobilenet_stages,
 )
 from pose_tracking_ros.network.detection import Selection
+from pose_tracking_ros.network.fpn import STRIDES, grid_of
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.pooling import (
     FeatureTable,
@@ -52,6 +53,23 @@ def test_each_preset_runs_and_says_its_shapes(preset: str, image: torch.Tensor) 
     assert found.embeddings.shape == (people, 128)
     assert torch.allclose(found.embeddings.norm(dim=1), torch.ones(people), atol=1e-4)
     assert found.valid.all()
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_each_preset_has_an_anchor_for_every_prediction(preset: str) -> None:
+    """Sides of an odd number of 32 px, where p6 rounds up."""
+    network = build_network(preset).eval()
+    size = (96, 160)
+    with torch.no_grad():
+        found = network.rpn(network.features(torch.zeros(1, 3, *size)), size)
+    assert found.anchors.shape == (found.logits.shape[1], 4) == (found.deltas.shape[1], 4)
+    assert sum(found.per_level) == found.logits.shape[1]
+    centres = (found.anchors[:, :2] + found.anchors[:, 2:]) / 2
+    for level, of_level in zip(network.rpn.levels, centres.split(found.per_level), strict=True):
+        rows, columns = grid_of(level, size)
+        x, y = of_level.unique(dim=0).T
+        assert x.unique().tolist() == [STRIDES[level] * i for i in range(columns)]
+        assert y.unique().tolist() == [STRIDES[level] * i for i in range(rows)]
 
 
 def test_unknown_preset_names_the_known_ones() -> None:
@@ -123,7 +141,7 @@ def test_images_of_a_batch_do_not_touch_each_other(lite: MultiTaskNetwork) -> No
 
 
 def test_odd_input_size_is_refused(lite: MultiTaskNetwork) -> None:
-    with pytest.raises(ValueError, match='multiples of 64 px, got 100x128'):
+    with pytest.raises(ValueError, match='multiples of 32 px, got 100x128'):
         lite(torch.zeros(1, 3, 128, 100), Selection())
 
 
