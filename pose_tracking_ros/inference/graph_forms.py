@@ -78,7 +78,7 @@ class FlatBoxPart(nn.Module):
         assert isinstance(head, BoxHead)
         plain = head.layers[1]
         assert isinstance(plain, nn.Linear)
-        rows, columns = head.grid
+        rows, columns = head.pooling.grid
         with torch.no_grad():
             by_channel = plain.weight.view(plain.out_features, -1, rows * columns)
             weight = by_channel.transpose(1, 2).flatten(1)

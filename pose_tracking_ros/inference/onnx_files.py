@@ -55,9 +55,9 @@ def sample_inputs(
     channels = network.pyramid.channels
     assert isinstance(channels, int)
     layout = network.layout
-    grids = {'box': [layout.box], 'person': [layout.pose]}
+    grids = {'box': [layout.box.grid], 'person': [layout.pose.grid]}
     if not layout.is_pooled_once:
-        grids['person'].append(layout.reid)
+        grids['person'].append(layout.reid.grid)
     pixels = torch.randint(0, 256, (1, *sides_px, 3), generator=generator, dtype=torch.uint8)
     return {'trunk': (pixels,)} | {
         part: tuple(torch.rand(people, *grid, channels, generator=generator) for grid in wanted)

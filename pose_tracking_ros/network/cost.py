@@ -69,10 +69,10 @@ def cost_of(preset: str, size_px: tuple[int, int]) -> Cost:
         layout, channels = network.layout, network.pyramid.channels
         assert isinstance(channels, int)
         pixels = torch.zeros(1, height, width, 3, dtype=torch.uint8)
-        for_box = torch.zeros(1, *layout.box, channels)
-        for_person = [torch.zeros(1, *layout.pose, channels)]
+        for_box = torch.zeros(1, *layout.box.grid, channels)
+        for_person = [torch.zeros(1, *layout.pose.grid, channels)]
         if not layout.is_pooled_once:
-            for_person.append(torch.zeros(1, *layout.reid, channels))
+            for_person.append(torch.zeros(1, *layout.reid.grid, channels))
         return Cost(
             preset=preset,
             size_px=size_px,

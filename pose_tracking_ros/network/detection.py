@@ -16,12 +16,11 @@ from torchvision.ops import clip_boxes_to_image, nms
 from pose_tracking_ros.network.decode import (
     BOX_WEIGHTS,
     boxes_from_deltas,
-    expand_boxes,
     fixed_round_nms,
 )
 from pose_tracking_ros.network.heatmaps import DEFAULT_DECODING, Decoding, decode_heatmaps
 from pose_tracking_ros.network.parts import Parts
-from pose_tracking_ros.network.pooling import CANONICAL_SIZE_PX, FeatureTable, pool_table
+from pose_tracking_ros.network.pooling import FeatureTable, Pooling, pool_table
 from pose_tracking_ros.network.rpn import RegionProposals, RPNOutput
 
 # Pooled grids of so many boxes pass the box part at once on a CPU. A thousand of the paper's are
@@ -68,37 +67,28 @@ class Detections(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Which grid of features each head reads, and how heatmaps are decoded.
+    """Which features each head reads, and how heatmaps are decoded.
 
     Attributes:
-        box: rows and columns over a proposal.
-        pose: over a person's box, grown to the grid's shape.
-        pose_margin: further growth.
+        box: over a proposal.
+        pose: over a person's box.
         reid: likewise, for the embedding.
-        reid_margin: further growth.
         joints: that the pose head estimates.
         dim: length of an embedding.
         decoding: what the pose head's heatmaps mean.
-        pose_canonical_px: people of this size are pooled from p4 for the pose head.
-        reid_canonical_px: likewise, for the embedding.
     """
 
-    box: tuple[int, int]
-    pose: tuple[int, int]
-    pose_margin: float
-    reid: tuple[int, int]
-    reid_margin: float
+    box: Pooling
+    pose: Pooling
+    reid: Pooling
     joints: int
     dim: int
     decoding: Decoding = DEFAULT_DECODING
-    pose_canonical_px: float = CANONICAL_SIZE_PX
-    reid_canonical_px: float = CANONICAL_SIZE_PX
 
     @property
     def is_pooled_once(self) -> bool:
-        """Whether pose and Re-ID head read the same grid."""
-        pose = (self.pose, self.pose_margin, self.pose_canonical_px)
-        return pose == (self.reid, self.reid_margin, self.reid_canonical_px)
+        """Whether pose and Re-ID head read the same features."""
+        return self.pose == self.reid
 
 
 def find_people(
@@ -132,7 +122,7 @@ def find_people(
     if len(boxes) == 0:
         return _nobody(boxes, layout)
     heatmaps, embeddings = parts.person(*pool_for_heads(table, boxes, layout))
-    regions = expand_boxes(boxes, layout.pose, layout.pose_margin)
+    regions = layout.pose.regions(boxes)
     keypoints, keypoint_scores = decode_heatmaps(heatmaps, regions, layout.decoding)
     return Detections(boxes, scores, keypoints, keypoint_scores, embeddings, valid)
 
@@ -146,11 +136,11 @@ def _scored(
 ) -> tuple[Float[Tensor, 'box'], Float[Tensor, 'box 4']]:
     """Return logits and deltas of the proposals."""
     if static or len(proposals) <= _BOXES_AT_ONCE:
-        logits, deltas = parts.box(pool_table(table, proposals, layout.box, None))
+        logits, deltas = parts.box(pool_table(table, proposals, layout.box))
         return logits, deltas
     found = []
     for batch in torch.split(proposals, _BOXES_AT_ONCE):
-        logits, deltas = parts.box(pool_table(table, batch, layout.box, None))
+        logits, deltas = parts.box(pool_table(table, batch, layout.box))
         # A runtime may use the memory of its outputs again.
         found.append((logits.clone(), deltas.clone()))
     return torch.cat([logits for logits, _ in found]), torch.cat([deltas for _, deltas in found])
@@ -171,26 +161,8 @@ def pool_for_heads(
     table: FeatureTable, boxes: Float[Tensor, 'person 4'], layout: Layout
 ) -> list[Tensor]:
     """Return what the person part wants: one pooled grid, or one for each of its heads."""
-    pooled = [
-        pool_table(
-            table,
-            boxes,
-            layout.pose,
-            layout.pose_margin,
-            canonical_px=layout.pose_canonical_px,
-        )
-    ]
-    if not layout.is_pooled_once:
-        pooled.append(
-            pool_table(
-                table,
-                boxes,
-                layout.reid,
-                layout.reid_margin,
-                canonical_px=layout.reid_canonical_px,
-            )
-        )
-    return pooled
+    wanted = [layout.pose] if layout.is_pooled_once else [layout.pose, layout.reid]
+    return [pool_table(table, boxes, pooling) for pooling in wanted]
 
 
 def _best(boxes: Tensor, scores: Tensor, selection: Selection) -> tuple[Tensor, Tensor, Tensor]:

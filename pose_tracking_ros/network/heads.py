@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pose_tracking_ros.network.fpn import separable
-from pose_tracking_ros.network.pooling import CANONICAL_SIZE_PX
+from pose_tracking_ros.network.pooling import CANONICAL_SIZE_PX, Pooling
 
 
 class BoxHead(nn.Module):
@@ -18,13 +20,13 @@ class BoxHead(nn.Module):
         hidden: width of the layers.
     """
 
-    grid = (7, 7)
+    pooling = Pooling((7, 7))
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(channels * self.grid[0] * self.grid[1], hidden),
+            nn.Linear(channels * math.prod(self.pooling.grid), hidden),
             nn.ReLU(inplace=True),
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
@@ -53,10 +55,8 @@ class PaperPoseHead(nn.Module):
         layers: 4 for the small backbones, 8 for the deep ones (FastPose §3.4).
     """
 
-    grid = (22, 16)
+    pooling = Pooling((22, 16), margin=1.0)
     heatmap = (88, 64)
-    margin = 1.0
-    canonical_px = CANONICAL_SIZE_PX
 
     def __init__(self, channels: int, joints: int, layers: int) -> None:
         super().__init__()
@@ -93,9 +93,7 @@ class PaperReidHead(nn.Module):
         dim: length of the embedding.
     """
 
-    grid = (14, 14)
-    margin = 1.0
-    canonical_px = CANONICAL_SIZE_PX
+    pooling = Pooling((14, 14), margin=1.0)
 
     def __init__(self, channels: int, layers: int, dim: int) -> None:
         super().__init__()
@@ -105,7 +103,7 @@ class PaperReidHead(nn.Module):
             convs += [nn.Conv2d(channels if number == 0 else 256, 256, 3, padding=1)]
             convs += [nn.ReLU(inplace=True)]
         self.convs = nn.Sequential(*convs)
-        self.embed = nn.Linear(256 * self.grid[0] * self.grid[1], dim)
+        self.embed = nn.Linear(256 * math.prod(self.pooling.grid), dim)
 
     def forward(self, pooled: Float[Tensor, 'box channel 14 14']) -> Float[Tensor, 'box dim']:
         """Return embeddings of unit length."""
@@ -136,11 +134,9 @@ class LitePoseHead(nn.Module):
         blocks: separable residual blocks.
     """
 
-    grid = (24, 18)
-    heatmap = (48, 36)
-    margin = 1.15
     # A level finer than in FPN: joints are small beside their person.
-    canonical_px = 2 * CANONICAL_SIZE_PX
+    pooling = Pooling((24, 18), margin=1.15, canonical_px=2 * CANONICAL_SIZE_PX)
+    heatmap = (48, 36)
 
     def __init__(self, channels: int, joints: int, width: int, blocks: int) -> None:
         super().__init__()
@@ -173,9 +169,7 @@ class LiteReidHead(nn.Module):
         dim: length of the embedding.
     """
 
-    grid = LitePoseHead.grid
-    margin = LitePoseHead.margin
-    canonical_px = LitePoseHead.canonical_px
+    pooling = LitePoseHead.pooling
     stripes = 4
 
     def __init__(self, channels: int, width: int, dim: int) -> None:

@@ -19,8 +19,8 @@ from pose_tracking_ros.network.parts import BoxPart, Normalisation, Parts, Perso
 from pose_tracking_ros.network.pooling import FeatureTable, table_rows
 from pose_tracking_ros.network.rpn import RegionProposals
 
-# The side of every input is a multiple of this: the stride of p5, which the way down of the pyramid
-# doubles to that of p2. p6, made from p5, rounds up.
+# The side of every input is a multiple of this: the stride of p5, whose map the way down of the
+# pyramid doubles up to p2's. p6, made from p5, rounds up.
 SIZE_STEP_PX = STRIDES['p5']
 
 
@@ -61,18 +61,14 @@ class MultiTaskNetwork(nn.Module):
 
     @property
     def layout(self) -> Layout:
-        """Return the grids that the heads read, and how heatmaps are decoded."""
+        """Return what the heads read, and how heatmaps are decoded."""
         return Layout(
-            box=self.box_head.grid,
-            pose=self.pose_head.grid,
-            pose_margin=self.pose_head.margin,
-            reid=self.reid_head.grid,
-            reid_margin=self.reid_head.margin,
+            box=self.box_head.pooling,
+            pose=self.pose_head.pooling,
+            reid=self.reid_head.pooling,
             joints=self.pose_head.joints,
             dim=self.reid_head.dim,
             decoding=self.decoding,
-            pose_canonical_px=self.pose_head.canonical_px,
-            reid_canonical_px=self.reid_head.canonical_px,
         )
 
     def parts(self) -> Parts:

@@ -9,6 +9,7 @@ torchvision's.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -29,12 +30,37 @@ _CELLS_PER_P2_CELL = 1 + 1 / 4 + 1 / 16 + 1 / 64
 _SAMPLES = 2
 
 
+@dataclass(frozen=True)
+class Pooling:
+    """What a head reads of the features, for each box.
+
+    Attributes:
+        grid: rows and columns.
+        margin: grow the boxes to the grid's shape and by this factor; None pools the box itself.
+        canonical_px: boxes of this size are pooled from p4.
+    """
+
+    grid: tuple[int, int]
+    margin: float | None = None
+    canonical_px: float = CANONICAL_SIZE_PX
+
+    def regions(self, boxes: Float[Tensor, 'box 4']) -> Float[Tensor, 'box 4']:
+        """Return the regions that are pooled for boxes."""
+        return boxes if self.margin is None else expand_boxes(boxes, self.grid, self.margin)
+
+    def levels(self, boxes: Float[Tensor, 'box 4']) -> Float[Tensor, 'box']:
+        """Return the level of each box (FPN, Eq. 1): 0 for p2 to 3 for p5."""
+        size_px = (boxes[:, 2:] - boxes[:, :2]).prod(1).clamp_min(1e-6).sqrt()
+        level = (4 + torch.log2(size_px / self.canonical_px + 1e-6)).floor()
+        return level.clamp(2, 5) - 2
+
+
 class FeatureTable(NamedTuple):
     """A pyramid as a table: a row per cell, image by image, level by level, row by row.
 
     Attributes:
         rows: the channels of each cell of p2 to p5.
-        image_size: height and width of the network's input, px; multiples of 64.
+        image_size: height and width of the network's input, px; multiples of 32.
     """
 
     rows: Float[Tensor, 'cell channel']
@@ -57,24 +83,19 @@ def _rows_of_all(levels: dict[str, Tensor]) -> Float[Tensor, 'cell channel']:
 def pool_table(
     table: FeatureTable,
     boxes: Float[Tensor, 'box 4'],
-    grid: tuple[int, int],
-    margin: float | None,
+    pooling: Pooling,
     image_index: Float[Tensor, 'box'] | None = None,
-    canonical_px: float = CANONICAL_SIZE_PX,
 ) -> Float[Tensor, 'box row column channel']:
     """Pool a grid of features over each box; the values are those of `pool_people`.
 
     Args:
         table: of the image, or of several of one size.
         boxes: corners, px of the network's input.
-        grid: rows and columns.
-        margin: grow the boxes to the grid's shape and by this factor; None pools the box itself.
+        pooling: what is read of it.
         image_index: which image of the table each box is in; None for the first.
-        canonical_px: boxes of this size are pooled from p4.
     """
     height, width = table.image_size
-    level = _level_of(_size_px(boxes), canonical_px)
-    regions = boxes if margin is None else expand_boxes(boxes, grid, margin)
+    level, regions, grid = pooling.levels(boxes), pooling.regions(boxes), pooling.grid
     stride = STRIDES['p2'] * torch.exp2(level)
     # The centre of the first cell lies at 0.
     corners = regions / stride[:, None] - 0.5
@@ -125,85 +146,45 @@ def _samples(
     return index.view(shape), weight.view(shape)
 
 
-def _size_px(boxes: Float[Tensor, 'box 4']) -> Float[Tensor, 'box']:
-    return (boxes[:, 2:] - boxes[:, :2]).prod(1).clamp_min(0).sqrt()
-
-
-def _level_of(size_px: Float[Tensor, 'box'], canonical_px: float) -> Float[Tensor, 'box']:
-    """Return 0 for p2 to 3 for p5 (FPN, Eq. 1)."""
-    level = (4 + torch.log2(size_px.clamp_min(1e-3) / canonical_px + 1e-6)).floor()
-    return level.clamp(2, 5) - 2
-
-
 def pool_people(
     levels: dict[str, Tensor],
     boxes: Float[Tensor, 'box 4'],
-    grid: tuple[int, int],
-    margin: float | None,
+    pooling: Pooling,
     image_index: Tensor | None = None,
-    canonical_px: float = CANONICAL_SIZE_PX,
-) -> Float[Tensor, 'box channel rows columns']:
+) -> Float[Tensor, 'box channel row column']:
     """Pool a grid of features over each box, with gradients for the features.
 
     Args:
         levels: the pyramid.
-        boxes: corners, px of the network's input.
-        grid: rows and columns.
-        margin: grow the boxes to the grid's shape and by this factor; None pools the box itself.
+        boxes: corners, px of the network's input; may reach outside (zero there).
+        pooling: what is read of it.
         image_index: which image of the batch each box is in; None for the first.
-        canonical_px: boxes of this size are pooled from p4.
     """
     if boxes.device.type == 'cpu':
         height, width = levels['p2'].shape[2:]
         size = (height * STRIDES['p2'], width * STRIDES['p2'])
         table = FeatureTable(_rows_of_all(levels), size)
-        pooled = pool_table(table, boxes, grid, margin, image_index, canonical_px)
-        return pooled.permute(0, 3, 1, 2)
-    return align_people(levels, boxes, grid, margin, image_index, canonical_px)
+        return pool_table(table, boxes, pooling, image_index).permute(0, 3, 1, 2)
+    return align_people(levels, boxes, pooling, image_index)
 
 
 def align_people(
     levels: dict[str, Tensor],
     boxes: Float[Tensor, 'box 4'],
-    grid: tuple[int, int],
-    margin: float | None,
+    pooling: Pooling,
     image_index: Tensor | None = None,
-    canonical_px: float = CANONICAL_SIZE_PX,
-) -> Float[Tensor, 'box channel rows columns']:
+) -> Float[Tensor, 'box channel row column']:
     """Pool as `pool_people` does, by torchvision on every device."""
-    size_px = _size_px(boxes)
-    regions = boxes if margin is None else expand_boxes(boxes, grid, margin)
     if image_index is None:
-        image_index = torch.zeros_like(size_px)
-    return pool_regions(levels, regions, image_index, size_px, grid, canonical_px)
-
-
-def pool_regions(
-    pyramid: dict[str, Tensor],
-    boxes: Float[Tensor, 'box 4'],
-    image_index: Float[Tensor, 'box'],
-    size_px: Float[Tensor, 'box'],
-    grid: tuple[int, int],
-    canonical_px: float = CANONICAL_SIZE_PX,
-) -> Float[Tensor, 'box channel rows columns']:
-    """RoIAlign each box from the level that fits its person's size (FPN, Eq. 1).
-
-    Args:
-        pyramid: feature maps by level name.
-        boxes: corners in px of the network's input; may reach outside (zero there).
-        image_index: which image of the batch each box belongs to.
-        size_px: square root of the person's box area; chooses the level.
-        grid: rows and columns of the output.
-        canonical_px: people of this size are pooled from p4.
-    """
-    level = _level_of(size_px, canonical_px)
-    regions = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1)
-    channels = pyramid['p2'].shape[1]
-    pooled = pyramid['p2'].new_zeros(len(boxes), channels, *grid)
+        image_index = boxes.new_zeros(len(boxes))
+    level = pooling.levels(boxes)
+    regions = torch.cat([image_index[:, None].to(boxes.dtype), pooling.regions(boxes)], dim=1)
+    pooled = levels['p2'].new_zeros(len(boxes), levels['p2'].shape[1], *pooling.grid)
     for number, name in enumerate(POOLED_LEVELS):
         where = (level == number).nonzero()[:, 0]
         if len(where):
-            pooled = pooled.index_put((where,), _align(pyramid[name], regions[where], name, grid))
+            found = _align(levels[name], regions[where], name, pooling.grid)
+            pooled = pooled.index_put((where,), found)
     return pooled
 
 

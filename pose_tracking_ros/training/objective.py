@@ -15,9 +15,7 @@ from pose_tracking_ros.network.decode import (
     RPN_WEIGHTS,
     cells_from_points,
     deltas_from_boxes,
-    expand_boxes,
 )
-from pose_tracking_ros.network.heads import PoseHead, ReidHead
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.pooling import pool_people
 from pose_tracking_ros.network.rpn import RPNOutput
@@ -208,9 +206,7 @@ class Objective(nn.Module):
             zero = rpn.logits.sum() * 0
             return {'person_score': _Loss(zero, False), 'person_box': _Loss(zero, False)}
         flat, positive = torch.cat(boxes), torch.cat(wanted)
-        pooled = pool_people(
-            levels, flat, self.network.box_head.grid, None, image_index=torch.cat(index)
-        )
+        pooled = pool_people(levels, flat, self.network.box_head.pooling, torch.cat(index))
         logits, deltas = self.network.box_head(pooled)
         score = F.binary_cross_entropy_with_logits(logits, positive.float())
         move = box_loss(deltas[positive], torch.cat(goals)[positive], len(flat))
@@ -235,10 +231,8 @@ class Objective(nn.Module):
         flat, points = torch.cat(boxes), torch.cat(keypoints)
         if len(flat) < 2:
             return {'pose': _Loss(levels['p2'].sum() * 0, False)}
-        pooled = _pooled_for(head, levels, flat, torch.cat(index))
-        cells = cells_from_points(
-            points[..., :2], expand_boxes(flat, head.grid, head.margin), head.heatmap
-        )
+        pooled = pool_people(levels, flat, head.pooling, torch.cat(index))
+        cells = cells_from_points(points[..., :2], head.pooling.regions(flat), head.heatmap)
         rows, columns = head.heatmap
         limit = cells.new_tensor([columns, rows]) - 0.5
         inside = ((cells >= -0.5) & (cells <= limit)).all(-1)
@@ -270,7 +264,7 @@ class Objective(nn.Module):
         flat = torch.cat(boxes)
         if len(flat) < 2:
             return {'identity': _Loss(levels['p2'].sum() * 0, False)}
-        pooled = _pooled_for(head, levels, flat, torch.cat(index))
+        pooled = pool_people(levels, flat, head.pooling, torch.cat(index))
         who = torch.cat(identities)
         return {'identity': _Loss(self.identity_loss(head(pooled), who), bool((who >= 0).any()))}
 
@@ -284,9 +278,3 @@ class Objective(nn.Module):
         size = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(1).sqrt()
         fits = (truth.identities < 0) & (size >= self.settings.min_pose_size_px)
         return sampler.pick(fits.nonzero()[:, 0], self.settings.oim_unlabelled_per_image)
-
-
-def _pooled_for(
-    head: PoseHead | ReidHead, levels: dict[str, Tensor], boxes: Tensor, image_index: Tensor
-) -> Tensor:
-    return pool_people(levels, boxes, head.grid, head.margin, image_index, head.canonical_px)

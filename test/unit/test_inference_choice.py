@@ -194,7 +194,7 @@ def test_the_times_are_of_the_parts_at_the_configured_size(tmp_path: Path) -> No
     )
     assert 0 < seconds_per_image(watched, job) < 60
     # 4:3 in a letterbox, as many proposals as the preset has, a few people.
-    assert shapes[:3] == [(1, 128, 128, 3), (100, 7, 7, 64), (5, 24, 18, 64)]
+    assert shapes[:3] == [(1, 96, 128, 3), (100, 7, 7, 64), (5, 24, 18, 64)]
 
 
 def test_without_other_runtimes_torch_starts_at_once(

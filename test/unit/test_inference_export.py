@@ -39,7 +39,7 @@ def test_export_writes_checks_and_measures(
     out = capsys.readouterr().out
     assert 'trunk rows' in out
     assert 'person embeddings' in out
-    assert ' MB; parts at 128x128 px with 5 people: ' in out
+    assert ' MB; parts at 128x96 px with 5 people: ' in out
 
 
 def test_export_fails_when_the_result_is_wrong(

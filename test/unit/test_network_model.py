@@ -17,9 +17,9 @@ from pose_tracking_ros.network.fpn import STRIDES, grid_of
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.pooling import (
     FeatureTable,
+    Pooling,
     align_people,
     pool_people,
-    pool_regions,
     pool_table,
     table_rows,
 )
@@ -150,7 +150,7 @@ def test_pooling_outside_of_the_image_is_zero() -> None:
         f'p{i}': torch.ones(1, 2, 64 // 2 ** (i - 2), 64 // 2 ** (i - 2)) for i in range(2, 6)
     }
     boxes = torch.tensor([[-400.0, 0.0, -200.0, 200.0]])
-    pooled = pool_regions(pyramid, boxes, torch.zeros(1), torch.tensor([100.0]), (4, 4))
+    pooled = align_people(pyramid, boxes, Pooling((4, 4)))
     assert pooled.abs().max() == 0
 
 
@@ -159,20 +159,20 @@ def test_pooling_outside_of_the_image_is_zero() -> None:
 )
 def test_people_are_pooled_from_the_level_of_their_size(size_px: float, level: int) -> None:
     pyramid = {
-        f'p{i}': torch.full((1, 1, 512 // 2**i, 512 // 2**i), float(i)) for i in range(2, 6)
+        f'p{i}': torch.full((1, 1, 2048 // 2**i, 2048 // 2**i), float(i)) for i in range(2, 6)
     }
-    box = torch.tensor([[100.0, 100.0, 200.0, 200.0]])
-    pooled = pool_regions(pyramid, box, torch.zeros(1), torch.tensor([size_px]), (3, 3))
+    box = torch.tensor([[10.0, 10.0, 10.0 + size_px, 10.0 + size_px]])
+    pooled = align_people(pyramid, box, Pooling((3, 3)))
     assert pooled.mean() == level
-    finer = pool_regions(pyramid, box, torch.zeros(1), torch.tensor([size_px]), (3, 3), 448.0)
+    finer = align_people(pyramid, box, Pooling((3, 3), canonical_px=448.0))
     assert finer.mean() == max(level - (size_px < 896), 2)
 
 
 def test_pooling_no_box(lite: MultiTaskNetwork, image: torch.Tensor) -> None:
-    levels = lite.features(image)
-    assert pool_people(levels, torch.zeros(0, 4), (24, 18), 1.15).shape == (0, 64, 24, 18)
+    levels, pooling = lite.features(image), Pooling((24, 18), margin=1.15)
+    assert pool_people(levels, torch.zeros(0, 4), pooling).shape == (0, 64, 24, 18)
     table = FeatureTable(table_rows(levels), (192, 256))
-    assert pool_table(table, torch.zeros(0, 4), (24, 18), 1.15).shape == (0, 24, 18, 64)
+    assert pool_table(table, torch.zeros(0, 4), pooling).shape == (0, 24, 18, 64)
 
 
 @pytest.mark.parametrize('canonical_px', [224.0, 448.0])
@@ -194,11 +194,10 @@ def test_the_table_pools_what_roi_align_does(
     boxes = torch.cat([(centre - half) * scale, (centre + half) * scale], 1)
     boxes[0, 2:] = boxes[0, :2]
     index = torch.ones(200)
-    expected = align_people(levels, boxes, (7, 5), margin, index, canonical_px)
+    pooling = Pooling((7, 5), margin, canonical_px)
+    expected = align_people(levels, boxes, pooling, index)
     table = FeatureTable(table_rows(levels, 1), sides)
-    pooled = pool_table(table, boxes, (7, 5), margin, canonical_px=canonical_px).permute(
-        0, 3, 1, 2
-    )
+    pooled = pool_table(table, boxes, pooling).permute(0, 3, 1, 2)
     assert torch.allclose(pooled, expected, atol=2e-4)
     assert expected.abs().mean() > 0.05
 
@@ -215,7 +214,7 @@ def test_pooling_for_training_has_the_gradients_of_roi_align() -> None:
     weights = torch.randn(60, 4, 8, 6, generator=generator)
     results = []
     for pool in (pool_people, align_people):
-        pooled = pool(levels, boxes, (8, 6), 1.15, index)
+        pooled = pool(levels, boxes, Pooling((8, 6), margin=1.15), index)
         gradients = torch.autograd.grad((pooled * weights).sum(), list(levels.values()))
         results.append([pooled, *gradients])
     for ours, theirs in zip(*results, strict=True):

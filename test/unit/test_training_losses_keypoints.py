@@ -109,7 +109,7 @@ def test_first_rce_is_small_after_expecting_nothing() -> None:
     head = build_network('lite').pose_head.eval()
     cells_per_map = math.prod(head.heatmap)
     cells, weights = torch.full((2, 17, 2), 12.0), torch.ones(2, 17)
-    pooled = torch.zeros(2, 64, *head.grid)
+    pooled = torch.zeros(2, 64, *head.pooling.grid)
     with torch.no_grad():
         before = float(regressive_cross_entropy(head(pooled), cells, weights, 1.0))
     expect_nothing(head, 1.0, cells_per_map)
