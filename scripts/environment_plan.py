@@ -161,7 +161,14 @@ def choose_plan(machine: Machine) -> Plan:
 
 
 def _plan_for(interpreter: Interpreter, ros: RosInstallation | None) -> Plan:
-    common = ('runtime.txt', 'engines.txt', 'build.txt', 'training.txt', 'development.txt')
+    common = (
+        'runtime.txt',
+        'engines.txt',
+        'int8.txt',
+        'build.txt',
+        'training.txt',
+        'development.txt',
+    )
     python = f'Python {_dotted(interpreter.version)} ({interpreter.path})'
     if ros is None:
         return Plan(

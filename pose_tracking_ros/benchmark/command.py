@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         '--precisions',
         nargs='+',
         choices=PRECISIONS,
-        help='default: f32, and bf16 on a CPU that has it',
+        help='default: all that the CPU has',
     )
     parser.add_argument('--people', type=int, nargs='+', default=[1, 5, 20])
     parser.add_argument(
@@ -157,11 +157,14 @@ def _precisions(device_type: str, report: Report) -> list[Precision]:
     """Return the precisions worth measuring; the report tells why one is not."""
     if device_type != 'cpu':
         return ['f32']
-    gap = Processor.here().bfloat16_gap
-    if gap:
-        report.skipped['bf16'] = gap
-        return ['f32']
-    return ['f32', 'bf16']
+    found: list[Precision] = []
+    for precision in PRECISIONS:
+        gap = Processor.here().gap(precision)
+        if gap:
+            report.skipped[precision] = gap
+        else:
+            found.append(precision)
+    return found
 
 
 def _write(content: dict[str, object], path: Path, console: Console) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pose_tracking_ros.benchmark.contestants import BenchmarkError
-from pose_tracking_ros.inference.runtimes import BFLOAT16_ENGINES
+from pose_tracking_ros.inference.quantised import is_shipped
+from pose_tracking_ros.inference.runtimes import ENGINES_OF
 from pose_tracking_ros.settings import NetworkSettings
 from pose_tracking_ros.settings.network import Precision
 
@@ -96,7 +97,7 @@ class Plan:
             )
 
     def programs(self, presets: tuple[str, ...] | None = None) -> list[Program]:
-        """Return each preset by every engine, in every precision that the engine has.
+        """Return each preset by every engine, in every precision that both have.
 
         Args:
             presets: other ones than the plan's.
@@ -106,8 +107,13 @@ class Plan:
             for preset, engine, precision in product(
                 self.presets if presets is None else presets, self.engines, self.precisions
             )
-            if precision != 'bf16' or engine in BFLOAT16_ENGINES
+            if engine in ENGINES_OF[precision] and (precision != 'int8' or is_shipped(preset))
         ]
+
+    @property
+    def peer_precisions(self) -> tuple[Precision, ...]:
+        """Those that other programs have too; nobody quantised these."""
+        return tuple(one for one in self.precisions if one != 'int8')
 
     @property
     def usual_size_px(self) -> int:

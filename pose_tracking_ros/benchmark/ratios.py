@@ -33,6 +33,7 @@ def add_ratios(report: Report, plan: Plan, cases: Sequence[Case]) -> None:
             suffix = by if precision == 'f32' else f'{by}_{precision}'
             _add_two_network(report, plan, found, engine, precision, suffix)
             _add_people(report, plan, found, engine, precision, suffix)
+            _add_gain(report, plan, found, engine, precision, suffix)
             _add_rivals(report, found, engine, precision, by)
 
 
@@ -83,6 +84,20 @@ def _add_people(
             ratio_of(many, few),
             f'{_told(few.facts)}: {high} people over {low}, image to message',
         )
+
+
+def _add_gain(
+    report: Report, plan: Plan, cases: _Cases, engine: str, precision: str, suffix: str
+) -> None:
+    for people in plan.people if precision != 'f32' else ():
+        full = cases.find('lite', engine, people, 'f32')
+        lower = cases.find('lite', engine, people, precision)
+        if full and lower:
+            report.add_ratio(
+                f'lite{suffix}_over_f32_at_{people}',
+                ratio_of(lower, full),
+                f'{_told(lower.facts)} over f32, image to message, {people} people',
+            )
 
 
 def _add_rivals(report: Report, cases: _Cases, engine: str, precision: str, by: str) -> None:

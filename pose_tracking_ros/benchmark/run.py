@@ -126,7 +126,7 @@ class Bench:
         if 'two-network' not in plan.peers:
             return []
         assert plan.teachers is not None
-        peers = [TwoNetworks(plan.teachers, plan.threads, one) for one in plan.precisions]
+        peers = [TwoNetworks(plan.teachers, plan.threads, one) for one in plan.peer_precisions]
         return [
             self._case(peer, people, plan.usual_size_px)
             for peer, people in product(peers, plan.people)
@@ -149,7 +149,7 @@ class Bench:
         size = self.plan.usual_size_px
         cases = [
             self._case(KeypointRCNN(self.device, self.plan.threads, precision), RIVAL_PEOPLE, size)
-            for precision in self.plan.precisions
+            for precision in self.plan.peer_precisions
         ]
         for program in self.plan.programs((RIVAL,)):
             known = networks.get(program)

@@ -41,10 +41,9 @@ from pose_tracking_ros.evaluation.tracker_speed import add_tracker_speed
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.inference.loading import DeviceError
 from pose_tracking_ros.inference.network_engine import NetworkEngine
-from pose_tracking_ros.network.presets import PRESETS
 from pose_tracking_ros.network.weights import WeightsError
-from pose_tracking_ros.settings import NetworkSettings, limits_of
-from pose_tracking_ros.settings.network import ENGINES, PRECISIONS
+from pose_tracking_ros.settings import NetworkSettings
+from pose_tracking_ros.settings.options import add_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,21 +134,8 @@ def _add_reid(commands: Any) -> None:
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--preset', choices=PRESETS, default='lite')
-    parser.add_argument('--weights', default='default', help='checkpoint file; default: shipped')
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--threads', type=int, default=0, help='CPU threads, 0: torch decides')
-    parser.add_argument(
-        '--engine',
-        choices=ENGINES,
-        default='auto',
-        help=limits_of(NetworkSettings, 'engine').description,
-    )
-    parser.add_argument(
-        '--precision',
-        choices=PRECISIONS,
-        default='f32',
-        help=limits_of(NetworkSettings, 'precision').description,
+    add_settings(
+        parser, NetworkSettings, 'preset', 'weights', 'device', 'threads', 'engine', 'precision'
     )
     parser.add_argument('--json', type=Path, help='write the figures here, a picture beside it')
 

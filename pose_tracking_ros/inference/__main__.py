@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, track
 from rich.table import Table
 
 from pose_tracking_ros.inference.choice import seconds_per_image
@@ -20,15 +20,22 @@ from pose_tracking_ros.inference.model_cache import CacheError, write_manifest
 from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import PART_NAMES, facts_of, write_onnx
 from pose_tracking_ros.inference.onnxruntime_parts import onnxruntime_parts
-from pose_tracking_ros.inference.openvino_parts import openvino_parts, write_openvino
+from pose_tracking_ros.inference.openvino_parts import (
+    openvino_models,
+    openvino_parts,
+    write_openvino,
+)
+from pose_tracking_ros.inference.quantisation import quantised_models
+from pose_tracking_ros.inference.quantised import quantised_file, read_quantised, write_quantised
 from pose_tracking_ros.inference.runtimes import Job, build, network_of
 from pose_tracking_ros.inference.timing import time_images
 from pose_tracking_ros.inference.verification import MAX_RELATIVE_DIFFERENCE, differences
+from pose_tracking_ros.inference.weights_source import weights_path
 from pose_tracking_ros.network.model import SIZE_STEP_PX
-from pose_tracking_ros.network.presets import PRESETS
 from pose_tracking_ros.network.weights import WeightsError
-from pose_tracking_ros.settings import NetworkSettings, limits_of
-from pose_tracking_ros.settings.network import ENGINES, PRECISIONS
+from pose_tracking_ros.picture_folder import pictures_in, read_picture
+from pose_tracking_ros.settings import NetworkSettings
+from pose_tracking_ros.settings.options import add_settings
 
 _PEOPLE = 5
 
@@ -39,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest='command', required=True)
     _add_export(commands)
     _add_measure(commands)
+    _add_quantise(commands)
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options, Console())
@@ -52,7 +60,8 @@ def _add_export(commands: Any) -> None:
     export = commands.add_parser(
         'export', help='write the network in the format of another runtime, and check it'
     )
-    _add_network(export)
+    add_settings(export, NetworkSettings, 'preset', 'weights', 'threads')
+    _add_long_side(export)
     export.add_argument('--engine', choices=('onnxruntime', 'openvino'), required=True)
     export.add_argument('--output', type=Path, required=True, help='folder; must not hold files')
     export.set_defaults(run=_export)
@@ -62,30 +71,38 @@ def _add_measure(commands: Any) -> None:
     measure = commands.add_parser(
         'measure', help='time of one image by the number of people in it'
     )
-    _add_network(measure)
-    measure.add_argument('--engine', choices=ENGINES, default='auto')
-    measure.add_argument(
-        '--precision',
-        choices=PRECISIONS,
-        default='f32',
-        help=limits_of(NetworkSettings, 'precision').description,
+    add_settings(
+        measure, NetworkSettings, 'preset', 'weights', 'device', 'threads', 'engine', 'precision'
     )
-    measure.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    _add_long_side(measure)
     measure.add_argument('--people', type=int, nargs='+', default=[1, 5, 20], metavar='K')
     measure.add_argument('--runs', type=int, default=30, help='of each; the best counts')
     measure.set_defaults(run=_measure)
 
 
-def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--preset', choices=PRESETS, default='lite')
-    parser.add_argument('--weights', default='default', help='checkpoint file; default: shipped')
+def _add_quantise(commands: Any) -> None:
+    quantise = commands.add_parser(
+        'quantise', help="write the network's int8 form beside its weights (precision int8)"
+    )
+    add_settings(quantise, NetworkSettings, 'preset', 'weights', 'threads')
+    _add_long_side(quantise)
+    quantise.add_argument(
+        '--images',
+        type=Path,
+        required=True,
+        help='folder of pictures with people, like those that the network is to see',
+    )
+    quantise.add_argument('--count', type=int, default=128, help='of the pictures, no more')
+    quantise.set_defaults(run=_quantise)
+
+
+def _add_long_side(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--long-side',
         type=int,
         default=NetworkSettings().image_long_side_px,
         help='longer side of the image inside the network, px',
     )
-    parser.add_argument('--threads', type=int, default=0, help='CPU threads, 0: all')
 
 
 def _measure(options: argparse.Namespace, console: Console) -> int:
@@ -120,6 +137,41 @@ def _measure(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _quantise(options: argparse.Namespace, console: Console) -> int:
+    if options.count < 1:
+        raise ValueError(f'--count: expected at least 1 picture, got {options.count}')
+    settings = NetworkSettings(
+        preset=options.preset,
+        weights=options.weights,
+        device='cpu',
+        threads=options.threads,
+        image_long_side_px=options.long_side,
+    )
+    network, provenance = network_of(settings)
+    files = pictures_in(options.images)
+    # Evenly from all of them: neighbours are often of one scene.
+    count = min(options.count, len(files))
+    chosen = [files[i * len(files) // count] for i in range(count)]
+    job = Job(network, provenance, settings, torch.device('cpu'), console.print)
+    read = track(map(read_picture, chosen), 'looking', count, console=console, transient=True)
+    models, facts = quantised_models(job, read)
+    path = quantised_file(weights_path(settings, console.print))
+    write_quantised(path, models, facts)
+    parts, name = openvino_parts(read_quantised(path, provenance), options.threads, 'int8')
+    # Twice: graphs for this size are made in the first run, which may take all of its time.
+    full_s, int8_s = (
+        min(seconds_per_image(runtime, job) for _ in range(2))
+        for runtime in (build('openvino', job), Runtime(parts, job.device, name))
+    )
+    console.print(
+        f'{path}: {path.stat().st_size / 1e6:.1f} MB, from {facts["pictures"]} pictures; parts '
+        f'with {_PEOPLE} people: {1000 * int8_s:.1f} ms, in f32 {1000 * full_s:.1f} ms. What it '
+        'loses: python -m pose_tracking_ros.evaluation keypoints --precision int8',
+        soft_wrap=True,
+    )
+    return 0
+
+
 def _export(options: argparse.Namespace, console: Console) -> int:
     folder: Path = options.output
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -143,7 +195,7 @@ def _export(options: argparse.Namespace, console: Console) -> int:
         write_onnx(network, folder, lambda part: step(f'{part} written'))
         if options.engine == 'openvino':
             write_openvino(folder)
-            parts, name = openvino_parts(folder, options.threads)
+            parts, name = openvino_parts(openvino_models(folder), options.threads)
         else:
             cpu = torch.device('cpu')
             parts, name = onnxruntime_parts(network, folder, cpu, options.threads)

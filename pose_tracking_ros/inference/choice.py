@@ -17,7 +17,13 @@ from pose_tracking_ros.inference.letterbox import Letterbox
 from pose_tracking_ros.inference.model_cache import CacheError, cache_folder, key_of
 from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import PART_NAMES, sample_inputs
-from pose_tracking_ros.inference.runtimes import Job, build, candidates, check_precision
+from pose_tracking_ros.inference.runtimes import (
+    ENGINES_OF,
+    Job,
+    build,
+    candidates,
+    check_precision,
+)
 from pose_tracking_ros.network.model import SIZE_STEP_PX
 from pose_tracking_ros.network.presets import proposals_of
 
@@ -48,9 +54,11 @@ def choose(job: Job, measure: Callable[[Runtime, Job], float] | None = None) -> 
     """
     check_precision('auto', job)
     names = candidates(job.device, job.settings.precision)
-    if names == ['torch']:
-        job.tell(f'engine: torch is the only one to choose from on {job.device.type}')
-        return build('torch', job)
+    if len(names) < 2:
+        # Torch is always there, but does not have every precision; OpenVINO says what it lacks.
+        name = names[0] if names else ENGINES_OF[job.settings.precision][0]
+        job.tell(f'engine: {name} is the only one to choose from on {job.device.type}')
+        return build(name, job)
     path = cache_folder(job.settings.engine_cache) / f'choice-{key_of(_facts(job, names))}.json'
     times_ms = _remembered(path, names)
     if times_ms:

@@ -20,7 +20,7 @@ PART_NAMES = ('trunk', 'box', 'person')
 # RoIAlign and everything else newer stays outside of the graphs; every runtime reads this one.
 OPSET = 17
 # Raise when the graphs change: older entries are then not found any more.
-_REVISION = '3'
+REVISION = '3'
 
 _OUTPUTS = {
     'trunk': ('rows', 'logits', 'deltas'),
@@ -125,7 +125,7 @@ def facts_of(provenance: Provenance) -> dict[str, str]:
         'preset': provenance.preset,
         'torch': torch.__version__,
         'opset': str(OPSET),
-        'revision': _REVISION,
+        'revision': REVISION,
     }
     if provenance.decoding != DEFAULT_DECODING:
         # Whoever runs exported files elsewhere has to decode the heatmaps.

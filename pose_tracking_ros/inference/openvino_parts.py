@@ -22,34 +22,45 @@ _IMAGE_SIZES = 8
 _BOX_COUNTS = 1
 
 
-def openvino_parts(folder: Path, threads: int, precision: Precision = 'f32') -> tuple[Parts, str]:
-    """Return the parts, and OpenVINO's name and version.
+def openvino_models(folder: Path) -> dict[str, Any]:
+    """Return OpenVINO's models by the name of the part.
 
     Args:
         folder: of the ONNX files, or of OpenVINO's own that `write_openvino` made of them.
+
+    Raises:
+        EngineError: OpenVINO is not installed.
+    """
+    core = _openvino().Core()
+    return {part: core.read_model(str(_file_of(part, folder))) for part in PART_NAMES}
+
+
+def openvino_parts(
+    models: dict[str, Any], threads: int, precision: Precision = 'f32'
+) -> tuple[Parts, str]:
+    """Return the parts, and OpenVINO's name and version.
+
+    Args:
+        models: by the name of the part; for int8 those of `quantised.py`.
         threads: 0 lets OpenVINO decide.
         precision: of the arithmetic; inputs and outputs are f32 in any case.
 
     Raises:
         EngineError: OpenVINO is not installed.
     """
-    try:
-        import openvino
-    except ImportError as error:
-        raise missing('openvino', 'openvino') from error
+    openvino = _openvino()
     core = openvino.Core()
     options: dict[str, Any] = {
         'PERFORMANCE_HINT': 'LATENCY',
         'NUM_STREAMS': '1',
         # Left to itself, OpenVINO takes bfloat16 where the CPU has it, which changes the results.
-        'INFERENCE_PRECISION_HINT': precision,
+        # What a model in int8 does not have in int8 is computed in full.
+        'INFERENCE_PRECISION_HINT': 'f32' if precision == 'int8' else precision,
         # Threads tied to cores wait for whatever else the robot runs there, beside idle cores.
         'ENABLE_CPU_PINNING': False,
     }
     if threads:
         options['INFERENCE_NUM_THREADS'] = threads
-
-    models = {part: core.read_model(str(_file_of(part, folder))) for part in PART_NAMES}
 
     def compiled(part: str, shape: list[int] | None = None) -> Callable[..., Any]:
         model = models[part].clone()
@@ -100,10 +111,7 @@ def write_openvino(folder: Path) -> None:
     Raises:
         EngineError: OpenVINO is not installed.
     """
-    try:
-        import openvino
-    except ImportError as error:
-        raise missing('openvino', 'openvino') from error
+    openvino = _openvino()
     for part in PART_NAMES:
         source = folder / f'{part}.onnx'
         model = openvino.Core().read_model(str(source))
@@ -111,6 +119,14 @@ def write_openvino(folder: Path) -> None:
         # The model may hold on to the file as long as it lives.
         del model
         source.unlink()
+
+
+def _openvino() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise missing('openvino', 'openvino') from error
+    return openvino
 
 
 def _file_of(part: str, folder: Path) -> Path:

@@ -10,9 +10,17 @@ from pathlib import Path
 
 from pose_tracking_ros.settings.network import Precision
 
-# Multiplies bfloat16 in hardware; any of them will do.
-_BF16_FLAGS = ('avx512_bf16', 'amx_bf16')
-_TOLD_FLAGS = ('avx2', 'avx512f', 'avx512_vnni', *_BF16_FLAGS)
+# What multiplies a lower precision in hardware; any of them will do.
+_FLAGS: dict[Precision, tuple[str, ...]] = {
+    'f32': (),
+    'bf16': ('avx512_bf16', 'amx_bf16'),
+    'int8': ('avx512_vnni', 'avx_vnni', 'amx_int8'),
+}
+_TOLD_FLAGS = ('avx2', 'avx512f', *_FLAGS['int8'], *_FLAGS['bf16'])
+_GAPS = {
+    'bf16': 'neither AVX512-BF16 nor AMX: bfloat16 would be emulated',
+    'int8': 'neither VNNI nor AMX: int8 would take detours there, and was never tried',
+}
 
 
 @dataclass(frozen=True)
@@ -39,12 +47,11 @@ class Processor:
         model = names[0].strip() if names else platform.machine()
         return cls(model, cores, tuple(flag for flag in _TOLD_FLAGS if flag in flags))
 
-    @property
-    def bfloat16_gap(self) -> str:
-        """Why bfloat16 gains nothing; empty where the processor multiplies it."""
-        if any(flag in self.flags for flag in _BF16_FLAGS):
+    def gap(self, precision: Precision) -> str:
+        """Return why a precision gains nothing; empty where the processor multiplies it."""
+        if precision == 'f32' or any(flag in self.flags for flag in _FLAGS[precision]):
             return ''
-        return f'{self.model} has neither AVX512-BF16 nor AMX: bfloat16 would be emulated'
+        return f'{self.model} has {_GAPS[precision]}'
 
 
 def in_words(precision: Precision) -> str:

@@ -19,18 +19,23 @@ from pose_tracking_ros.inference.model_cache import Tell, cache_folder, key_of
 from pose_tracking_ros.inference.network_engine import Runtime
 from pose_tracking_ros.inference.onnx_files import onnx_folder
 from pose_tracking_ros.inference.processor import Processor, in_words
+from pose_tracking_ros.inference.quantised import quantised_file, read_quantised
 from pose_tracking_ros.inference.weights_source import weights_path
 from pose_tracking_ros.network.backbone import fold_batch_norm
 from pose_tracking_ros.network.model import MultiTaskNetwork
 from pose_tracking_ros.network.parts import Parts, Trunk
 from pose_tracking_ros.network.weights import Provenance, load_network
 from pose_tracking_ros.settings import NetworkSettings
-from pose_tracking_ros.settings.network import Precision
+from pose_tracking_ros.settings.network import ENGINES, Precision
 
 _LOG = logging.getLogger(__name__)
 
-BFLOAT16_ENGINES = ('openvino', 'torch')
-"""Engines that compute in bfloat16, on CPUs that have it."""
+ENGINES_OF: dict[Precision, tuple[str, ...]] = {
+    'f32': ENGINES,
+    'bf16': ('openvino', 'torch'),
+    'int8': ('openvino',),
+}
+"""Engines by the precision they have, the lower ones on CPUs that have them."""
 
 # Quick to build, so that they may be tried at every first start.
 _QUICK = {'cpu': ('openvino', 'onnxruntime', 'torch'), 'cuda': ('torch',)}
@@ -84,7 +89,7 @@ def candidates(device: torch.device, precision: Precision = 'f32') -> list[str]:
     return [
         name
         for name in _QUICK[device.type]
-        if (precision == 'f32' or name in BFLOAT16_ENGINES)
+        if name in ENGINES_OF[precision]
         and all(importlib.util.find_spec(package) for package in _PACKAGES.get(name, ()))
     ]
 
@@ -113,29 +118,31 @@ def build(name: str, job: Job) -> Runtime:
 
 
 def check_precision(name: str, job: Job) -> None:
-    """Refuse bfloat16 where it would be computed by detours, or not at all.
+    """Refuse a lower precision where it would be computed by detours, or not at all.
 
     Args:
         name: an engine, or `auto`.
         job: what for.
 
     Raises:
-        EngineError: the device, the processor or the engine has no bfloat16.
+        EngineError: the device, the processor or the engine does not have it.
     """
-    if job.settings.precision == 'f32':
+    precision = job.settings.precision
+    if precision == 'f32':
         return
     if job.device.type != 'cpu':
         raise EngineError(
-            f'precision: bf16 is for CPUs, and device is {job.device}; a GPU computes in half '
-            'precision by itself: choose f32'
+            f'precision: {precision} is for CPUs, and device is {job.device}; a GPU computes in '
+            'half precision by itself: choose f32'
         )
     # Before the engine: nobody should change it in vain.
-    gap = Processor.here().bfloat16_gap
+    gap = Processor.here().gap(precision)
     if gap:
         raise EngineError(f'precision: {gap}; choose f32')
-    if name not in ('auto', *BFLOAT16_ENGINES):
+    able = ENGINES_OF[precision]
+    if name not in ('auto', *able):
         raise EngineError(
-            f'precision: expected one of the engines {", ".join(BFLOAT16_ENGINES)} for bf16, got '
+            f'precision: expected one of the engines {", ".join(able)} for {precision}, got '
             f'{name}; choose one of them, or f32'
         )
 
@@ -184,15 +191,19 @@ def _on_device(job: Job) -> MultiTaskNetwork:
 
 
 def _openvino(job: Job) -> Runtime:
-    from pose_tracking_ros.inference.openvino_parts import openvino_parts
+    from pose_tracking_ros.inference.openvino_parts import openvino_models, openvino_parts
 
     if job.device.type != 'cpu':
         raise EngineError(
             f'engine: openvino runs on the CPU, and device is {job.device}; set device:=cpu, or '
             'choose onnxruntime, tensorrt or torch'
         )
-    folder = _onnx(job, 'openvino')
-    parts, name = openvino_parts(folder, job.settings.threads, job.settings.precision)
+    if job.settings.precision == 'int8':
+        file = quantised_file(weights_path(job.settings, job.tell))
+        models = read_quantised(file, job.provenance)
+    else:
+        models = openvino_models(_onnx(job, 'openvino'))
+    parts, name = openvino_parts(models, job.settings.threads, job.settings.precision)
     return Runtime(parts, job.device, name)
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from pose_tracking_ros.settings.limits import check_settings, setting
 
-Precision = Literal['f32', 'bf16']
+Precision = Literal['f32', 'bf16', 'int8']
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 ENGINES = ('auto', 'torch', 'compiled', 'onnxruntime', 'openvino', 'tensorrt')
 
@@ -49,9 +49,10 @@ class NetworkSettings:
     )
     precision: Precision = setting(  # noqa: RUF009 - makes a field, as it does for the others
         'f32',
-        'Arithmetic of the network. bf16 is for CPUs with AVX512-BF16 or AMX, by the engines '
-        'openvino and torch: with openvino, lite takes a quarter less time there and finds as '
-        'much (docs/performance.md). Refused elsewhere.',
+        'Arithmetic of the network. Lower ones are for CPUs that multiply them, and refused '
+        'elsewhere: bf16 with AVX512-BF16 or AMX, by the engines openvino and torch; int8 with '
+        'VNNI or AMX, by openvino, from a file beside the weights. lite takes a quarter to a '
+        'third less time with either and finds nearly as much (docs/performance.md).',
         choices=PRECISIONS,
     )
     engine_cache: str = setting(

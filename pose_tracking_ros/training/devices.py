@@ -24,7 +24,7 @@ def fastest_precision() -> str:
     if torch.cuda.is_available():
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = not Processor.here().bfloat16_gap
+        fast = not Processor.here().gap('bf16')
     return 'bf16-mixed' if fast else '32-true'
 
 

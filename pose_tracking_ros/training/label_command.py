@@ -12,33 +12,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import track
 
 from pose_tracking_ros.benchmark.contestants import BenchmarkError
 from pose_tracking_ros.benchmark.two_network import TwoNetworks
 from pose_tracking_ros.evaluation.keypoints import EvaluationError, load_ground_truth
+from pose_tracking_ros.picture_folder import PictureError, pictures_in, read_picture
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training.label_quality import compare_labels, table_of
-from pose_tracking_ros.training.pictures import DataError
 from pose_tracking_ros.training.teacher_labels import LabelRules, label_people
-
-_KINDS = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Return all pictures in a folder and the folders in it, sorted by name.
-
-    Raises:
-        DataError: there are none.
-    """
-    found = sorted(path for path in folder.rglob('*') if path.suffix.lower() in _KINDS)
-    if not found:
-        raise DataError(f'{folder}: expected pictures ({", ".join(_KINDS)}), found none')
-    return found
 
 
 def label_pictures(
@@ -56,7 +39,7 @@ def label_pictures(
         source: `images[].source` of all; by it training weighs pictures.
 
     Raises:
-        DataError: there are no pictures, or one cannot be decoded.
+        PictureError: there are no pictures, or one cannot be decoded.
     """
     partial = output.with_suffix('.partial')
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +49,7 @@ def label_pictures(
             name = path.relative_to(folder).as_posix()
             if name in done:
                 continue
-            image = _decoded(path)
+            image = read_picture(path)
             done[name] = {
                 'size': image.shape[1::-1],
                 'people': label_people(teachers, image, rules),
@@ -90,14 +73,6 @@ def _done_before(partial: Path) -> dict[str, Any]:
     # What an interruption cut off must not run into the next line.
     partial.write_text(''.join(whole), encoding='utf-8')
     return dict(json.loads(line) for line in whole)
-
-
-def _decoded(path: Path) -> UInt8[np.ndarray, 'height width 3']:
-    content = np.frombuffer(path.read_bytes(), np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
-    if image is None:
-        raise DataError(f'{path}: expected a picture, it cannot be decoded; remove or replace it')
-    return np.ascontiguousarray(image[..., ::-1])
 
 
 def _as_coco(done: dict[str, Any], source: str) -> dict[str, Any]:
@@ -151,7 +126,7 @@ def main(arguments: list[str]) -> int:
             LabelRules(has_quarters=not options.whole_only),
             options.source or options.pictures.resolve().name,
         )
-    except (BenchmarkError, DataError, EvaluationError, OSError) as error:
+    except (BenchmarkError, EvaluationError, PictureError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:

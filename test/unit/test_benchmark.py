@@ -194,7 +194,7 @@ class TestFixedNumberOfPeople:
         assert set(clock.stages_s) == {
             'preprocess', 'trunk', 'proposals', 'box head', 'selection', 'heads', 'decode',
         }  # fmt: skip
-        assert (lite.pixels, lite.proposals) == (128 * 128, 100)
+        assert (lite.pixels, lite.proposals) == (128 * 96, 100)
 
     def test_the_number_of_proposals_can_be_set_and_is_forgotten(self, lite):
         lite.prepare(30, 128, proposals=30)
@@ -265,11 +265,12 @@ def test_the_processor_says_whether_bfloat16_is_its_own(tmp_path):
     info = tmp_path / 'cpuinfo'
     info.write_text('model name\t: Some CPU\nflags\t\t: fpu avx2 avx512_bf16\n')
     there = Processor.here(info)
-    assert (there.model, there.flags, there.bfloat16_gap) == (
+    assert (there.model, there.flags, there.gap('bf16')) == (
         'Some CPU', ('avx2', 'avx512_bf16'), '',
     )  # fmt: skip
     info.write_text('model name\t: Old CPU\nflags\t\t: fpu avx2\n')
-    assert 'Old CPU has neither AVX512-BF16 nor AMX' in Processor.here(info).bfloat16_gap
+    assert 'Old CPU has neither AVX512-BF16 nor AMX' in Processor.here(info).gap('bf16')
+    assert Processor.here(info).gap('f32') == ''
 
 
 class TestCommand:

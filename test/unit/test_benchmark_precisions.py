@@ -69,6 +69,15 @@ def test_bfloat16_is_left_to_the_engines_that_have_it() -> None:
     assert PLAN.programs(('fastpose-18',))[1] == Program('fastpose-18', 'openvino', 'bf16')
 
 
+def test_int8_is_for_what_was_quantised() -> None:
+    plan = dataclasses.replace(PLAN, precisions=('f32', 'bf16', 'int8'))
+    assert [one for one in plan.programs() if one.precision == 'int8'] == [
+        Program('lite', 'openvino', 'int8')
+    ]
+    assert all(one.precision != 'int8' for one in plan.programs(('fastpose-18',)))
+    assert plan.peer_precisions == ('f32', 'bf16')
+
+
 def test_the_paper_is_compared_in_the_same_precision_and_with_full_precision() -> None:
     cases = [
         case_of(8.0, 'torchvision', 'torch', 'f32'),
@@ -107,21 +116,23 @@ def test_two_networks_and_crowds_are_compared_in_one_precision() -> None:
         'two_network_over_lite_at_20': 4.0,
         'lite_20_over_1': 1.5,
         'two_network_over_lite_bf16_at_20': 3.0,
+        'lite_bf16_over_f32_at_20': pytest.approx(2 / 3),
         'two_network_over_lite_torch_at_20': 3.0,
     }
 
 
 def test_precisions_follow_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     report = Report('', {}, {})
-    able = Processor('Some CPU', 2, ('avx2', 'avx512_bf16'))
+    able = Processor('Some CPU', 2, ('avx2', 'avx512_bf16', 'avx_vnni'))
     monkeypatch.setattr(Processor, 'here', lambda: able)
-    assert command._precisions('cpu', report) == ['f32', 'bf16']
+    assert command._precisions('cpu', report) == ['f32', 'bf16', 'int8']
     assert report.skipped == {}
     assert command._precisions('cuda', report) == ['f32']
     unable = dataclasses.replace(able, flags=('avx2',))
     monkeypatch.setattr(Processor, 'here', lambda: unable)
     assert command._precisions('cpu', report) == ['f32']
     assert 'neither AVX512-BF16 nor AMX' in report.skipped['bf16']
+    assert 'neither VNNI nor AMX' in report.skipped['int8']
 
 
 def report_with(box_ap: float, keypoint_ap: float) -> KeypointReport:

@@ -148,17 +148,22 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_only(
     assert made.lines[-1].startswith('engine: cannot remember the choice')
 
 
-def test_only_engines_that_compute_in_bfloat16_are_tried_for_it(
+def test_only_engines_that_have_a_precision_are_tried_for_it(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = bench(onnxruntime=0.001)
     monkeypatch.setattr(choice, 'candidates', candidates)
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: True)
-    monkeypatch.setattr(Processor, 'here', lambda: Processor('New CPU', 2, ('amx_bf16',)))
+    monkeypatch.setattr(
+        Processor, 'here', lambda: Processor('New CPU', 2, ('amx_bf16', 'amx_int8'))
+    )
     assert made.choose() == 'onnxruntime'
     made.lines.clear()
     assert made.choose(precision='bf16') == 'openvino'
     assert made.lines == ['engine: openvino is the fastest here (openvino 20.0 ms, torch 50.0 ms)']
+    made.lines.clear()
+    assert made.choose(precision='int8') == 'openvino'
+    assert made.lines == ['engine: openvino is the only one to choose from on cpu']
 
 
 @pytest.mark.parametrize('engine', ['auto', 'openvino', 'onnxruntime'])

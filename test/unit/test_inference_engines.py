@@ -21,7 +21,7 @@ from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.network_engine import NetworkEngine
 from pose_tracking_ros.inference.onnx_files import onnx_folder, write_onnx
 from pose_tracking_ros.inference.onnxruntime_parts import onnxruntime_parts
-from pose_tracking_ros.inference.openvino_parts import openvino_parts
+from pose_tracking_ros.inference.openvino_parts import openvino_models, openvino_parts
 from pose_tracking_ros.inference.processor import Processor
 from pose_tracking_ros.inference.runtimes import Job, build, network_of
 from pose_tracking_ros.inference.verification import differences
@@ -180,7 +180,7 @@ def test_paper_presets_with_two_pooled_grids_convert(tmp_path: Path) -> None:
     assert not network.layout.is_pooled_once
     write_onnx(network, tmp_path)
     for parts, _ in (
-        openvino_parts(tmp_path, 1),
+        openvino_parts(openvino_models(tmp_path), 1),
         onnxruntime_parts(network, tmp_path, torch.device('cpu'), 1),
     ):
         for output, (_, relative) in differences(network, parts, 2, (64, 128)).items():
@@ -193,7 +193,7 @@ def test_bfloat16_finds_the_same_people_less_exactly(
 ) -> None:
     if name == 'openvino':
         pytest.importorskip('openvino', reason='requirements/engines.txt is not installed')
-    if gap := Processor.here().bfloat16_gap:
+    if gap := Processor.here().gap('bf16'):
         pytest.skip(gap)
     engine = load_engine(NetworkSettings(device='cpu', engine=name, precision='bf16'))
     assert engine.device_name.endswith(', bf16')

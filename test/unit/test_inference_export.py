@@ -92,7 +92,7 @@ def test_measure_has_the_precision_or_says_what_lacks_it(
         patched.setattr(Processor, 'here', lambda: unable)
         assert measure('--people', '1', '--precision', 'bf16') == 2
     assert 'error: precision: Old CPU has neither' in capsys.readouterr().err
-    if gap := Processor.here().bfloat16_gap:
+    if gap := Processor.here().gap('bf16'):
         pytest.skip(gap)
     assert measure('--people', '1', '--precision', 'bf16') == 0
     assert ', bf16' in capsys.readouterr().out

@@ -156,7 +156,7 @@ def test_pip_and_make_setup_install_the_same():
         return sorted(line for line in lines if line and not line.startswith('#'))
 
     assert sorted(project['dependencies']) == lines_of('runtime.txt')
-    for extra in ('training', 'engines', 'ray'):
+    for extra in ('training', 'engines', 'int8', 'ray'):
         assert sorted(project['optional-dependencies'][extra]) == lines_of(f'{extra}.txt')
 
 
@@ -185,7 +185,7 @@ def third_party_imports():
 
 
 def test_imports_and_requirements_agree():
-    files = ('runtime', 'engines', 'training', 'ray', 'standalone', 'peers')
+    files = ('runtime', 'engines', 'int8', 'training', 'ray', 'standalone', 'peers')
     required = {name for file in files for name in names_in(ROOT / f'requirements/{file}.txt')}
     used = third_party_imports()
     assert used - required == set(), 'imported, but in no requirements file'

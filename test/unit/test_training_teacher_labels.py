@@ -8,10 +8,10 @@ import pytest
 
 from pose_tracking_ros.benchmark.contestants import BenchmarkError
 from pose_tracking_ros.benchmark.two_network import TwoNetworks, detector_input
+from pose_tracking_ros.picture_folder import PictureError, pictures_in
 from pose_tracking_ros.skeleton import COCO_17
 from pose_tracking_ros.training import label_command
 from pose_tracking_ros.training.datasets import DatasetSettings, open_dataset
-from pose_tracking_ros.training.pictures import DataError
 from pose_tracking_ros.training.teacher_labels import LabelRules, find_boxes, label_people
 
 _RULES = LabelRules()
@@ -168,15 +168,15 @@ def test_an_interrupted_run_goes_on(pictures):
 
 def test_a_picture_that_cannot_be_decoded_is_named(pictures):
     (pictures / 'broken.jpg').write_bytes(b'no picture')
-    with pytest.raises(DataError, match=r'broken\.jpg: expected a picture'):
+    with pytest.raises(PictureError, match=r'broken\.jpg: expected a picture'):
         label_command.label_pictures(
             pictures, pictures.parent / 'labels.json', PaperTeachers(), _RULES, 'walks'
         )
 
 
 def test_a_folder_without_pictures_is_named(tmp_path):
-    with pytest.raises(DataError, match='expected pictures'):
-        label_command.pictures_in(tmp_path)
+    with pytest.raises(PictureError, match='expected pictures'):
+        pictures_in(tmp_path)
 
 
 def test_the_command_says_which_teacher_is_missing(pictures, capsys):
