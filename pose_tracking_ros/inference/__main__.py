@@ -137,9 +137,7 @@ def _measure(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _quantise(options: argparse.Namespace, console: Console) -> int:
-    if options.count < 1:
-        raise ValueError(f'--count: expected at least 1 picture, got {options.count}')
+def _job(options: argparse.Namespace, console: Console) -> Job:
     settings = NetworkSettings(
         preset=options.preset,
         weights=options.weights,
@@ -148,16 +146,22 @@ def _quantise(options: argparse.Namespace, console: Console) -> int:
         image_long_side_px=options.long_side,
     )
     network, provenance = network_of(settings)
+    return Job(network, provenance, settings, torch.device('cpu'), console.print)
+
+
+def _quantise(options: argparse.Namespace, console: Console) -> int:
+    if options.count < 1:
+        raise ValueError(f'--count: expected at least 1 picture, got {options.count}')
+    job = _job(options, console)
     files = pictures_in(options.images)
     # Evenly from all of them: neighbours are often of one scene.
     count = min(options.count, len(files))
     chosen = [files[i * len(files) // count] for i in range(count)]
-    job = Job(network, provenance, settings, torch.device('cpu'), console.print)
     read = track(map(read_picture, chosen), 'looking', count, console=console, transient=True)
     models, facts = quantised_models(job, read)
-    path = quantised_file(weights_path(settings, console.print))
+    path = quantised_file(weights_path(job.settings, console.print))
     write_quantised(path, models, facts)
-    parts, name = openvino_parts(read_quantised(path, provenance), options.threads, 'int8')
+    parts, name = openvino_parts(read_quantised(path, job.provenance), options.threads, 'int8')
     # Twice: graphs for this size are made in the first run, which may take all of its time.
     full_s, int8_s = (
         min(seconds_per_image(runtime, job) for _ in range(2))
@@ -176,14 +180,7 @@ def _export(options: argparse.Namespace, console: Console) -> int:
     folder: Path = options.output
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f'--output: expected an empty or new folder, {folder} holds something')
-    settings = NetworkSettings(
-        preset=options.preset,
-        weights=options.weights,
-        device='cpu',
-        threads=options.threads,
-        image_long_side_px=options.long_side,
-    )
-    network, provenance = network_of(settings)
+    job = _job(options, console)
     folder.mkdir(parents=True, exist_ok=True)
     columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=console, transient=True) as progress:
@@ -192,19 +189,17 @@ def _export(options: argparse.Namespace, console: Console) -> int:
         def step(description: str) -> None:
             progress.update(task, advance=1, description=description)
 
-        write_onnx(network, folder, lambda part: step(f'{part} written'))
+        write_onnx(job.network, folder, lambda part: step(f'{part} written'))
         if options.engine == 'openvino':
             write_openvino(folder)
             parts, name = openvino_parts(openvino_models(folder), options.threads)
         else:
-            cpu = torch.device('cpu')
-            parts, name = onnxruntime_parts(network, folder, cpu, options.threads)
-        write_manifest(folder, facts_of(provenance) | {'engine': name})
+            parts, name = onnxruntime_parts(job.network, folder, job.device, options.threads)
+        write_manifest(folder, facts_of(job.provenance) | {'engine': name})
         step('comparing with torch')
         size = Letterbox.fit((640, 480), options.long_side, SIZE_STEP_PX).padded_size
-        found = differences(network, parts, _PEOPLE, (size[1], size[0]))
+        found = differences(job.network, parts, _PEOPLE, (size[1], size[0]))
         step('measuring')
-        job = Job(network, provenance, settings, torch.device('cpu'), console.print)
         time_s = seconds_per_image(Runtime(parts, job.device, name), job)
         torch_s = seconds_per_image(build('torch', job), job)
         step('done')

@@ -86,7 +86,7 @@ def _nncf() -> Any:
     # Otherwise it tells its makers that it was used, and nothing here uses the network unasked.
     os.environ['NNCF_CI'] = '1'
     try:
-        import nncf  # type: ignore[import-not-found,unused-ignore]
+        import nncf
     except ImportError as error:
         raise missing('nncf', 'nncf') from error
     nncf.set_log_level(logging.ERROR)
