@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         '--sizes',
         type=int,
         nargs='+',
-        default=[320, 448, 640],
+        default=[320, 384, 640],
         help='longer side of the image inside our network, px',
     )
     parser.add_argument('--peers', nargs='*', choices=PEERS, default=[], help='other programs')

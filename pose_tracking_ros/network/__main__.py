@@ -20,9 +20,9 @@ _PAPER = {
     'fastpose-50': (62.98, 116.8),
     'fastpose-101': (78.68, 154.8),
 }
-# COCO's usual 1333x800 padded to multiples of 64, and what `lite` makes of 1280x720 by default.
-_PAPER_SIZE_PX = (1344, 832)
-_LITE_SIZE_PX = (448, 256)
+# COCO's usual 1333x800 padded to multiples of 32, and what `lite` makes of 1280x720 by default.
+_PAPER_SIZE_PX = (1344, 800)
+_LITE_SIZE_PX = (384, 224)
 _PEOPLE = (5, 100)
 
 _NOTES = """\
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=int,
         nargs=2,
         metavar=('WIDTH', 'HEIGHT'),
-        help="of the network's input, px, multiples of 64; default: "
+        help="of the network's input, px, multiples of 32; default: "
         f'{_PAPER_SIZE_PX[0]} {_PAPER_SIZE_PX[1]}, and for `lite` {_LITE_SIZE_PX[0]} '
         f'{_LITE_SIZE_PX[1]} too',
     )

@@ -56,7 +56,7 @@ def cost_of(preset: str, size_px: tuple[int, int]) -> Cost:
         size_px: width and height of the input, multiples of 32.
 
     Raises:
-        ValueError: a side is not a multiple of 64 px, or there is no such preset.
+        ValueError: a side is not a multiple of 32 px, or there is no such preset.
     """
     width, height = size_px
     if width % SIZE_STEP_PX or height % SIZE_STEP_PX or min(size_px) <= 0:

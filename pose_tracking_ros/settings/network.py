@@ -61,8 +61,9 @@ class NetworkSettings:
         "user's cache folder.",
     )
     image_long_side_px: int = setting(
-        448,
-        'Longer side of the image inside the network; the frame is scaled to it.',
+        384,
+        'Longer side of the image inside the network; the frame is scaled to it. More finds people '
+        'who are further away, and takes longer.',
         unit='px',
         low=64,
         high=4096,

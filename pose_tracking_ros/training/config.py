@@ -107,7 +107,7 @@ class ValidationSettings:
     annotations: str = ''
     images: str = ''
     every_steps: int = 1000
-    long_side_px: int = 448
+    long_side_px: int = 384
 
     def __post_init__(self) -> None:
         """Check the values."""

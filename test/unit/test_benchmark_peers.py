@@ -49,7 +49,7 @@ def test_torchvision_finds_exactly_so_many():
         peer.prepare(2, 128)
         people = peer.find(np.zeros((72, 128, 3), np.uint8), clock)
     assert len(people) == 2
-    assert peer.pixels == 128 * 128
+    assert peer.pixels == 128 * 96
     assert peer.proposals > 100
     assert set(clock.stages_s) == {'preprocess', 'trunk', 'proposals', 'heads', 'decode'}
 

@@ -50,10 +50,10 @@ def test_parameters_of_lite_are_those_that_train() -> None:
 def test_table_has_the_papers_figures_and_is_written(tmp_path: Path) -> None:
     path = tmp_path / 'docs' / 'presets.md'
     assert main(['fastpose-50', '--people', '3', '100', '--output', str(path)]) == 0
-    cost = cost_of('fastpose-50', (1344, 832))
+    cost = cost_of('fastpose-50', (1344, 800))
     (row,) = (line for line in path.read_text().splitlines() if line.startswith('| fastpose-50'))
     cells = [cell.strip() for cell in row.strip('|').split('|')]
-    assert cells[1:4] == ['1344x832', f'{cost.parameters / 1e6:.2f}', '62.98']
+    assert cells[1:4] == ['1344x800', f'{cost.parameters / 1e6:.2f}', '62.98']
     assert cells[-1] == '116.8'
     assert [float(cell) for cell in cells[-3:-1]] == pytest.approx(
         [cost.flops(3) / 2e9, cost.flops(100) / 2e9], abs=0.06
