@@ -120,3 +120,11 @@ class Plan:
         """The size at which programs are compared: the setting's default, else the middle one."""
         default = NetworkSettings().image_long_side_px
         return default if default in self.sizes else sorted(self.sizes)[len(self.sizes) // 2]
+
+    @property
+    def rival_size_px(self) -> int:
+        """The size at which the paper's network meets torchvision's: the largest.
+
+        Both are made for larger images than `lite`: 600x1000 px in the paper.
+        """
+        return max(self.sizes)

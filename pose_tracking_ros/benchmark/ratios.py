@@ -15,7 +15,7 @@ _TWO_NETWORKS, _TORCHVISION = 'two-network', 'torchvision'
 
 
 def add_ratios(report: Report, plan: Plan, cases: Sequence[Case]) -> None:
-    """Add all ratios that the cases allow, at the size at which programs are compared.
+    """Add all ratios that the cases allow, at the sizes at which programs are compared.
 
     A name without an engine in it is of OpenVINO, or of the first engine where that was not
     measured; one without a precision is of f32 on both sides.
@@ -26,6 +26,7 @@ def add_ratios(report: Report, plan: Plan, cases: Sequence[Case]) -> None:
         cases: after their turns.
     """
     found = _Cases(cases, plan.usual_size_px)
+    rivals = _Cases(cases, plan.rival_size_px)
     first = 'openvino' if 'openvino' in plan.engines else plan.engines[0]
     for engine in plan.engines:
         for precision in plan.precisions:
@@ -34,7 +35,7 @@ def add_ratios(report: Report, plan: Plan, cases: Sequence[Case]) -> None:
             _add_two_network(report, plan, found, engine, precision, suffix)
             _add_people(report, plan, found, engine, precision, suffix)
             _add_gain(report, plan, found, engine, precision, suffix)
-            _add_rivals(report, found, engine, precision, by)
+            _add_rivals(report, rivals, engine, precision, by)
 
 
 class _Cases:

@@ -146,7 +146,7 @@ class Bench:
 
     def _rivals(self, networks: dict[Program, OurNetwork]) -> list[Case]:
         """Return torchvision's network and the paper's, unless that is measured anyway."""
-        size = self.plan.usual_size_px
+        size = self.plan.rival_size_px
         cases = [
             self._case(KeypointRCNN(self.device, self.plan.threads, precision), RIVAL_PEOPLE, size)
             for precision in self.plan.peer_precisions

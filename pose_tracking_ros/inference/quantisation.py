@@ -29,6 +29,10 @@ from pose_tracking_ros.network.parts import Parts
 # presets are 50 MB.
 _ROWS = 100
 
+# OpenVINO's operations that stay in f32. Depthwise convolutions take longer in int8 and lose half
+# of what is lost; what brings embeddings to unit length must do so for lengths never seen, too.
+_IN_FULL = ('GroupConvolution', 'BatchNormInference', 'ReduceL2', 'Divide')
+
 _Inputs = dict[str, list[dict[str, np.ndarray]]]
 
 
@@ -69,8 +73,7 @@ def quantised_models(
             # Activations are of both signs but for those behind a ReLU.
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(seen[part]),
-            # Depthwise convolutions take longer in int8 than in f32 and lose most of what is lost.
-            ignored_scope=nncf.IgnoredScope(types=['GroupConvolution'], validate=False),
+            ignored_scope=nncf.IgnoredScope(types=list(_IN_FULL), validate=False),
         )
         for part, model in openvino_models(folder).items()
     }

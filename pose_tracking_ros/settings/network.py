@@ -62,8 +62,8 @@ class NetworkSettings:
     )
     image_long_side_px: int = setting(
         384,
-        'Longer side of the image inside the network; the frame is scaled to it. More finds people '
-        'who are further away, and takes longer.',
+        'Longer side of the image inside the network; the frame is scaled to it. More finds '
+        'people who are further away, and takes longer.',
         unit='px',
         low=64,
         high=4096,

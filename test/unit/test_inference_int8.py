@@ -18,6 +18,7 @@ from pose_tracking_ros.benchmark.scenes import group_scene
 from pose_tracking_ros.inference import load_engine
 from pose_tracking_ros.inference.__main__ import main
 from pose_tracking_ros.inference.engine_error import EngineError
+from pose_tracking_ros.inference.openvino_parts import openvino_parts
 from pose_tracking_ros.inference.processor import Processor
 from pose_tracking_ros.inference.quantised import quantised_file, read_quantised
 from pose_tracking_ros.inference.runtimes import Job, build, network_of
@@ -64,6 +65,16 @@ def test_the_shipped_form_finds_the_same_people_less_exactly() -> None:
     assert np.median(likeness) > 0.95
     # Not full precision under another name.
     assert np.abs(wanted.boxes[ours] - found.boxes[theirs]).max() > 0.05
+
+
+def test_embeddings_of_what_was_never_seen_have_unit_length() -> None:
+    _, provenance = network_of(INT8)
+    models = read_quantised(quantised_file(shipped_weights('lite')), provenance)
+    parts, _ = openvino_parts(models, 1, 'int8')
+    for size in (0.0, 1e-3, 1.0, 1000.0):
+        features = size * torch.randn(8, 24, 18, 64, generator=torch.Generator().manual_seed(0))
+        lengths = parts.person(features)[1].norm(dim=1)
+        assert torch.allclose(lengths, torch.ones(8), atol=1e-5), size
 
 
 def test_int8_is_refused_where_it_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
