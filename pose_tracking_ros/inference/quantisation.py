@@ -111,7 +111,7 @@ def _recording(parts: Parts, job: Job, seen: _Inputs) -> Parts:
 
         return call
 
-    return Parts(*(recorded(*pair) for pair in zip(PART_NAMES, parts, strict=True)))
+    return Parts(*(recorded(part, getattr(parts, part)) for part in PART_NAMES))
 
 
 def _few(rows: np.ndarray) -> np.ndarray:
