@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
-from pose_tracking_ros.inference.engine_error import EngineError, missing
+from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.model_cache import cache_folder
 from pose_tracking_ros.inference.network_engine import NetworkEngine
 from pose_tracking_ros.inference.onnx_files import PART_NAMES, input_names, onnx_folder
@@ -93,7 +93,10 @@ def _nncf() -> Any:
     try:
         import nncf
     except ImportError as error:
-        raise missing('nncf', 'nncf') from error
+        raise EngineError(
+            'quantise: needs the Python package nncf, which is not installed; run '
+            '`pip install -r requirements/int8.txt -c requirements/constraints.txt`'
+        ) from error
     nncf.set_log_level(logging.ERROR)
     return nncf
 

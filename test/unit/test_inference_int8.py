@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -180,3 +181,13 @@ def test_the_command_wants_pictures_with_people(
     assert quantise(weights, images, '--count', '0') == 2
     assert '--count: expected at least 1 picture, got 0' in capsys.readouterr().err
     assert quantised_file(weights).read_bytes() == before
+
+
+def test_the_command_says_that_nncf_is_missing(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, 'nncf', None)
+    cv2.imwrite(str(tmp_path / 'one.png'), np.zeros((64, 64, 3), np.uint8))
+    assert quantise(weights, tmp_path) == 2
+    assert 'needs the Python package nncf' in capsys.readouterr().err
