@@ -31,7 +31,7 @@ def openvino_models(folder: Path) -> dict[str, Any]:
     Raises:
         EngineError: OpenVINO is not installed.
     """
-    core = _openvino().Core()
+    core = import_openvino().Core()
     return {part: core.read_model(str(_file_of(part, folder))) for part in PART_NAMES}
 
 
@@ -48,7 +48,7 @@ def openvino_parts(
     Raises:
         EngineError: OpenVINO is not installed.
     """
-    openvino = _openvino()
+    openvino = import_openvino()
     core = openvino.Core()
     options: dict[str, Any] = {
         'PERFORMANCE_HINT': 'LATENCY',
@@ -111,7 +111,7 @@ def write_openvino(folder: Path) -> None:
     Raises:
         EngineError: OpenVINO is not installed.
     """
-    openvino = _openvino()
+    openvino = import_openvino()
     for part in PART_NAMES:
         source = folder / f'{part}.onnx'
         model = openvino.Core().read_model(str(source))
@@ -121,7 +121,12 @@ def write_openvino(folder: Path) -> None:
         source.unlink()
 
 
-def _openvino() -> Any:
+def import_openvino() -> Any:
+    """Return the package.
+
+    Raises:
+        EngineError: it is not installed.
+    """
     try:
         import openvino
     except ImportError as error:

@@ -12,8 +12,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from pose_tracking_ros.inference.engine_error import EngineError, missing
+from pose_tracking_ros.inference.engine_error import EngineError
 from pose_tracking_ros.inference.onnx_files import PART_NAMES, REVISION
+from pose_tracking_ros.inference.openvino_parts import import_openvino
 from pose_tracking_ros.network.weights import Provenance, WeightsError, shipped_weights
 
 FORMAT = 'pose_tracking_ros int8 1'
@@ -53,8 +54,7 @@ def write_quantised(path: Path, models: dict[str, Any], facts: dict[str, str]) -
         models: OpenVINO's, by the name of the part.
         facts: of the network (`facts_of`), and how it was made.
     """
-    import openvino
-
+    openvino = import_openvino()
     partial = path.with_suffix('.partial')
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -81,10 +81,7 @@ def read_quantised(path: Path, provenance: Provenance) -> dict[str, Any]:
         EngineError: no such file, a damaged one, or one of another network or version; OpenVINO
             is not installed.
     """
-    try:
-        import openvino
-    except ImportError as error:
-        raise missing('openvino', 'openvino') from error
+    openvino = import_openvino()
     make = (
         'make it by `python -m pose_tracking_ros.inference quantise --images FOLDER` with the '
         'same --preset and --weights, or choose another precision'
